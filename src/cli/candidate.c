@@ -348,7 +348,7 @@ void candidates_print(struct complete_type type, struct host *h, const char *par
 		return;
 	case COMPLETE_COMMANDS:
 	case COMPLETE_WORD:
-		put_words(part, type.words ? type.words : "pause resume reset resize link");
+		put_words(part, type.words ? type.words : "pause resume reset resize link balloon");
 		return;
 	}
 }

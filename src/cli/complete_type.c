@@ -76,6 +76,7 @@ static const struct {
 	{NULL, "user", {COMPLETE_USER, NULL}},
 	{NULL, "user-group", {COMPLETE_USER_GROUP, NULL}},
 	{NULL, "vfs", {COMPLETE_NOTHING, NULL}},
+	{NULL, "vsock", {COMPLETE_NOTHING, NULL}},
 	{NULL, "watch", {COMPLETE_NOTHING, NULL}},
 };
 

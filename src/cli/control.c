@@ -122,6 +122,26 @@ static int link_run(const struct verb *v, int count, char **words)
 	return line_give(words[0], line, up ? "the link is up" : "the link is down");
 }
 
+static int balloon_run(const struct verb *v, int count, char **words)
+{
+	char line[CONTROL_LINE_MAX], done[96];
+	struct control_line l;
+	uint64_t bytes = 0;
+
+	if (count < 3)
+		return option_wrong(v, "balloon: no SIZE given");
+	if (count > 3)
+		return option_wrong(v, "unexpected operand '%s'", words[3]);
+	if (num_parse_size(words[2], &bytes) < 0 || !bytes || bytes > INT64_MAX)
+		return option_wrong(v, "'%s' is not a size", words[2]);
+	control_line_begin(&l, line, sizeof(line) - 1);
+	control_line_text(&l, "command", "balloon");
+	control_line_number(&l, "size", (int64_t)bytes);
+	line[control_line_end(&l)] = '\0';
+	(void)snprintf(done, sizeof(done), "it is to keep %s of its memory", words[2]);
+	return line_give(words[0], line, done);
+}
+
 static int control_run(const struct verb *v, int argc, char **argv)
 {
 	static const struct option takes[] = {{0}};
@@ -132,19 +152,22 @@ static int control_run(const struct verb *v, int argc, char **argv)
 		return option_leave(c);
 	if (argc - optind < 2)
 		return option_wrong(v, "%s",
-			optind < argc ? "no command given: pause, resume, reset, resize or link"
+			optind < argc ? "no command given: pause, resume, reset, resize, link "
+					"or balloon"
 				      : "no NAME of a guest given");
 	if (strcmp(argv[optind + 1], "resize") == 0)
 		return resize_run(v, argc - optind, argv + optind);
 	if (strcmp(argv[optind + 1], "link") == 0)
 		return link_run(v, argc - optind, argv + optind);
+	if (strcmp(argv[optind + 1], "balloon") == 0)
+		return balloon_run(v, argc - optind, argv + optind);
 	if (argc - optind > 2)
 		return option_wrong(v, "unexpected operand '%s'", argv[optind + 2]);
 	for (size_t i = 0; i < COUNT(commands); i++)
 		if (strcmp(commands[i].command, argv[optind + 1]) == 0)
 			return command_give(argv[optind], commands[i].command, commands[i].done);
 	return option_wrong(
-		v, "'%s' is none of pause, resume, reset, resize, link", argv[optind + 1]);
+		v, "'%s' is none of pause, resume, reset, resize, link, balloon", argv[optind + 1]);
 }
 
 const struct verb verb_control = {
@@ -153,6 +176,7 @@ const struct verb verb_control = {
 	.help = "control NAME pause|resume|reset\n"
 		"       usher control NAME resize DISK [SIZE]\n"
 		"       usher control NAME link CARD up|down\n"
+		"       usher control NAME balloon SIZE\n"
 		"\n"
 		"Gives one command to a guest of usher-vmm. 'pause' stops its processors until\n"
 		"'resume'; a lent device goes on, and may still write to the guest's memory.\n"
@@ -160,8 +184,9 @@ const struct verb verb_control = {
 		"what it had not written is lost. 'resize' tells the guest the size that a disk\n"
 		"has on the host now, and first grows an image to SIZE, such as 20G; DISK is the\n"
 		"path or the serial number that --disk has. 'link' plugs the cable of a network\n"
-		"card in, or pulls it; CARD is its tap, or user, or its address. Programs use the\n"
-		"socket of usher-control(7).\n"
+		"card in, or pulls it; CARD is its tap, or user, or its address. 'balloon' asks a\n"
+		"guest with --balloon to keep SIZE of its memory and to give the rest to the\n"
+		"host. Programs use the socket of usher-control(7).\n"
 		"\n"
 		"Examples:\n"
 		"\n"

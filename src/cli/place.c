@@ -28,6 +28,8 @@ static const struct place places[] = {
 	{"memory-limit", PLACE_KEY},
 	{"rng", PLACE_KEY},
 	{"rings", PLACE_KEY},
+	{"balloon", PLACE_KEY},
+	{"vsock", PLACE_KEY},
 	{"console", PLACE_KEY},
 	{"display", PLACE_KEY},
 	{"display-handover", PLACE_KEY},

@@ -29,6 +29,8 @@ enum {
 	OPT_DISK,
 	OPT_RNG,
 	OPT_RINGS,
+	OPT_VSOCK,
+	OPT_BALLOON,
 	OPT_NET,
 	OPT_SHARE,
 	OPT_CONSOLE,
@@ -150,6 +152,7 @@ static bool take_flag(struct run_words *w, int c)
 		[OPT_HUGEPAGES] = &s->hugepages,
 		[OPT_NO_DEFAULTS] = &s->no_defaults,
 		[OPT_TPM] = &s->tpm,
+		[OPT_BALLOON] = &s->balloon,
 		[OPT_NO_REBOOT] = &s->no_reboot,
 		[OPT_NO_SANDBOX] = &s->no_sandbox,
 		[OPT_TIMING] = &s->timing,
@@ -164,6 +167,24 @@ static bool take_flag(struct run_words *w, int c)
 	return true;
 }
 
+static bool take_text(struct run_words *w, int c, const char *text)
+{
+	struct guest_spec *s = &w->loan.spec;
+	const char **const texts[] = {
+		[OPT_KERNEL] = &s->kernel,
+		[OPT_KERNEL_FROM] = &s->kernel_from,
+		[OPT_INITRD] = &s->initrd,
+		[OPT_CMDLINE] = &s->cmdline,
+		[OPT_NAME] = &s->name,
+		[OPT_SAVE] = &w->save,
+	};
+
+	if (c < 0 || (size_t)c >= COUNT(texts) || !texts[c])
+		return false;
+	*texts[c] = text;
+	return true;
+}
+
 static int take_virtio(struct run_words *w, int c, const char *text)
 {
 	if (c == OPT_DISK)
@@ -174,6 +195,8 @@ static int take_virtio(struct run_words *w, int c, const char *text)
 		return virtio_take_share(&w->loan.spec, text);
 	if (c == OPT_CONSOLE)
 		return virtio_take_console(&w->loan.spec, w->loan.verb, text);
+	if (c == OPT_VSOCK)
+		return virtio_take_vsock(&w->loan.spec, text);
 	if (c == OPT_RINGS)
 		return virtio_take_rings(&w->loan.spec, w->loan.verb, text);
 	return c == OPT_PORT ? virtio_take_port(&w->loan.spec, text)
@@ -193,21 +216,6 @@ static int take_extra(struct run_words *w, int c, const char *text)
 static int take_option(struct run_words *w, int c, const char *text)
 {
 	switch (c) {
-	case OPT_KERNEL:
-		w->loan.spec.kernel = text;
-		return 0;
-	case OPT_KERNEL_FROM:
-		w->loan.spec.kernel_from = text;
-		return 0;
-	case OPT_INITRD:
-		w->loan.spec.initrd = text;
-		return 0;
-	case OPT_CMDLINE:
-		w->loan.spec.cmdline = text;
-		return 0;
-	case OPT_NAME:
-		w->loan.spec.name = text;
-		return 0;
 	case OPT_MEMORY:
 		return take_memory(w, text);
 	case OPT_CPUS:
@@ -219,6 +227,7 @@ static int take_option(struct run_words *w, int c, const char *text)
 	case OPT_DISK:
 	case OPT_RNG:
 	case OPT_RINGS:
+	case OPT_VSOCK:
 	case OPT_NET:
 	case OPT_SHARE:
 	case OPT_CONSOLE:
@@ -240,14 +249,12 @@ static int take_option(struct run_words *w, int c, const char *text)
 		return take_trace(w, text);
 	case OPT_DISPLAY_HANDOVER:
 		return handover_take(&w->handover, w->loan.verb, text);
-	case OPT_SAVE:
-		w->save = text;
-		return 0;
 	case OPT_AT_BOOT:
 	case OPT_ON_SLEEP:
 		return take_host_event(w, c, text);
 	default:
-		return take_flag(w, c) ? 0 : loan_option(&w->loan, c, text);
+		return take_flag(w, c) || take_text(w, c, text) ? 0
+								: loan_option(&w->loan, c, text);
 	}
 }
 
@@ -267,6 +274,8 @@ static const struct option *run_options(void)
 		{"share", required_argument, NULL, OPT_SHARE},
 		{"rng", required_argument, NULL, OPT_RNG},
 		{"rings", required_argument, NULL, OPT_RINGS},
+		{"balloon", no_argument, NULL, OPT_BALLOON},
+		{"vsock", optional_argument, NULL, OPT_VSOCK},
 		{"console", required_argument, NULL, OPT_CONSOLE},
 		{"port", required_argument, NULL, OPT_PORT},
 		{"firmware", required_argument, NULL, OPT_FIRMWARE},

@@ -9,8 +9,10 @@
 #include "cli/verb.h"
 #include "engine/net.h"
 #include "engine/storage.h"
+#include "engine/vsock.h"
 #include "view/json.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,6 +35,16 @@ int virtio_take_rings(struct guest_spec *s, const struct verb *v, const char *te
 		}
 	}
 	return option_wrong(v, "--rings: '%s' is neither split nor packed", text);
+}
+
+int virtio_take_vsock(struct guest_spec *s, const char *text)
+{
+	struct err e = {0};
+
+	if (vsock_parse(s, text, &e) == 0)
+		return 0;
+	report(&e);
+	return LEAVE_USAGE;
 }
 
 int virtio_take_disk(struct guest_spec *s, const struct verb *v, const char *text)
@@ -164,6 +176,8 @@ void virtio_print(const struct guest_spec *s, bool links)
 			net_print(&s->virtio[i].net);
 		else if (s->virtio[i].type == GUEST_VIRTIO_FS)
 			share_print(&s->virtio[i].share);
+		else if (s->virtio[i].type == GUEST_VIRTIO_VSOCK)
+			(void)printf("vsock: CID %" PRIu64 "\n", s->virtio[i].cid);
 		else
 			(void)printf("virtio: %s\n", spec_virtio_name(s->virtio[i].type));
 	}
@@ -254,5 +268,9 @@ void virtio_put(struct json *guest, const struct guest_spec *s)
 			share_put(json_put_map(one, "share"), &s->virtio[i].share);
 		else
 			json_put_null(one, "share");
+		if (s->virtio[i].type == GUEST_VIRTIO_VSOCK)
+			json_put_number(one, "cid", s->virtio[i].cid);
+		else
+			json_put_null(one, "cid");
 	}
 }

@@ -13,6 +13,9 @@ struct verb;
 /* --rng. Return: 0, or an exit status with the reason told. */
 int virtio_take_rng(struct guest_spec *s, const struct verb *v, const char *text);
 
+/* --vsock. Return: likewise. */
+int virtio_take_vsock(struct guest_spec *s, const char *text);
+
 /* --rings. Return: likewise. */
 int virtio_take_rings(struct guest_spec *s, const struct verb *v, const char *text);
 

@@ -19,6 +19,7 @@ static const char *const names[] = {
 	[CONTROL_EVENTS] = "events",
 	[CONTROL_RESIZE] = "resize",
 	[CONTROL_LINK] = "link",
+	[CONTROL_BALLOON] = "balloon",
 	[CONTROL_DESCRIPTORS] = "descriptors",
 	[CONTROL_RETURN] = "return",
 	[CONTROL_ATTACH] = "attach",
@@ -51,6 +52,7 @@ static const struct {
 	{"size", CONTROL_RESIZE, KEY_SIZE, offsetof(struct control_request, size)},
 	{"port", CONTROL_CONSOLE, KEY_PORT, offsetof(struct control_request, port)},
 	{"card", CONTROL_LINK, KEY_CARD, offsetof(struct control_request, card)},
+	{"size", CONTROL_BALLOON, KEY_SIZE, offsetof(struct control_request, size)},
 	{"up", CONTROL_LINK, KEY_FLAG, offsetof(struct control_request, up)},
 	{"devices", CONTROL_ATTACH, KEY_DEVICES, offsetof(struct control_request, devices)},
 	{"devices", CONTROL_DETACH, KEY_DEVICES, offsetof(struct control_request, devices)},
@@ -212,6 +214,8 @@ static int members_take(struct reading *r)
 	if ((r->request->command == CONTROL_ATTACH || r->request->command == CONTROL_DETACH) &&
 		!r->request->devices.count)
 		return err_say(r->e, -EINVAL, "the request has no devices");
+	if (r->request->command == CONTROL_BALLOON && !r->request->size)
+		return err_say(r->e, -EINVAL, "the request has no size");
 	return 0;
 }
 

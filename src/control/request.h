@@ -37,6 +37,7 @@ enum control_command {
 	CONTROL_EVENTS,
 	CONTROL_RESIZE,
 	CONTROL_LINK,
+	CONTROL_BALLOON,
 	CONTROL_DESCRIPTORS, /* of a lease, and so is what follows */
 	CONTROL_RETURN,
 	CONTROL_ATTACH, /* of a guest that runs; and so is the next */
@@ -61,7 +62,7 @@ struct control_request {
 	bool read_only; /* console */
 	bool stream; /* console: on this connection, from the line after the answer on */
 	char disk[CONTROL_DISK_MAX]; /* resize: its path, or its serial number */
-	uint64_t size; /* resize: [bytes] to grow the image to; 0: not */
+	uint64_t size; /* [bytes] of the image, 0: as it is; balloon: that the guest keeps */
 	char port[CONTROL_PORT_MAX]; /* console: this port; "": the console itself */
 	char card[CONTROL_CARD_MAX]; /* link: its tap, "user", or its address */
 	bool up; /* link */

@@ -70,6 +70,16 @@ static bool has_packed_rings(const struct guest_spec *s)
 	return s->rings == GUEST_RINGS_PACKED;
 }
 
+static bool has_balloon(const struct guest_spec *s)
+{
+	return s->balloon;
+}
+
+static bool has_vsock(const struct guest_spec *s)
+{
+	return s->vsock;
+}
+
 /* The first port without an end on the host; NULL: each has one. */
 static const char *port_view_name(const struct guest_spec *s)
 {
@@ -157,6 +167,8 @@ static const struct {
 	[ABILITY_SHARE] = {"share", "--share", has_share},
 	[ABILITY_NET_BACKEND] = {"vhost-user", "--net vhost-user", has_net_backend},
 	[ABILITY_RINGS] = {"packed-rings", "--rings packed", has_packed_rings},
+	[ABILITY_BALLOON] = {"balloon", "--balloon", has_balloon},
+	[ABILITY_VSOCK] = {"vsock", "--vsock", has_vsock},
 	[ABILITY_PORT_VIEW] = {"port-view", "--port without an end", has_port_view, port_view_name},
 	[ABILITY_PORT_LIMIT] = {"port-limit", "--port: limit=", has_port_limit},
 	[ABILITY_PORT_LINK] = {"port-link", "--port: pty=PATH", has_port_link},

@@ -20,6 +20,8 @@ enum ability {
 	ABILITY_SHARE, /* folders of the host */
 	ABILITY_NET_BACKEND, /* --net vhost-user */
 	ABILITY_RINGS, /* packed ones */
+	ABILITY_VSOCK,
+	ABILITY_BALLOON,
 	ABILITY_PORT_VIEW, /* a port without an end, for usher console */
 	ABILITY_PORT_LIMIT,
 	ABILITY_PORT_LINK, /* pty=PATH */

@@ -15,7 +15,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -108,6 +107,7 @@ static const enum wire_order_kind orders[] = {
 	[CONTROL_EVENTS] = 0,
 	[CONTROL_RESIZE] = WIRE_ORDER_RESIZE,
 	[CONTROL_LINK] = WIRE_ORDER_LINK,
+	[CONTROL_BALLOON] = WIRE_ORDER_BALLOON,
 	[CONTROL_DESCRIPTORS] = 0,
 	[CONTROL_RETURN] = 0,
 	[CONTROL_ATTACH] = 0,
@@ -299,6 +299,7 @@ static void order_applied(struct control *c, const struct control_request *q)
 	case CONTROL_EVENTS:
 	case CONTROL_RESIZE:
 	case CONTROL_LINK:
+	case CONTROL_BALLOON:
 	case CONTROL_DESCRIPTORS:
 	case CONTROL_RETURN:
 	case CONTROL_ATTACH:

@@ -5,6 +5,7 @@
 #include "engine/files.h"
 #include "engine/net.h"
 #include "engine/spec.h"
+#include "engine/vsock.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -65,6 +66,12 @@ int defaults_add(struct guest_spec *s, const char *net_missing, struct err *e)
 {
 	kernel_add(s);
 	int r = device_add(s, GUEST_VIRTIO_RNG, s->rng, e);
+	if (r < 0)
+		return r;
+	r = device_add(s, GUEST_VIRTIO_BALLOON, s->balloon ? GUEST_WISH_ON : GUEST_WISH_OFF, e);
+	if (r < 0)
+		return r;
+	r = vsock_add(s, e);
 	if (r < 0)
 		return r;
 	net_add_default(s, net_missing);

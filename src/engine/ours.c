@@ -13,6 +13,7 @@
 #include "engine/net.h"
 #include "engine/refused.h"
 #include "engine/storage.h"
+#include "engine/vsock.h"
 #include "wire/machine.h"
 
 #include <errno.h>
@@ -44,6 +45,8 @@ static const struct ability_note abilities[ABILITY_COUNT] = {
 	[ABILITY_SHARE] = {ABILITY_YES, NULL},
 	[ABILITY_NET_BACKEND] = {ABILITY_YES, NULL},
 	[ABILITY_RINGS] = {ABILITY_YES, NULL},
+	[ABILITY_BALLOON] = {ABILITY_YES, NULL},
+	[ABILITY_VSOCK] = {ABILITY_YES, NULL},
 	[ABILITY_PORT_VIEW] = {ABILITY_YES, NULL},
 	[ABILITY_PORT_LIMIT] = {ABILITY_YES, NULL},
 	[ABILITY_PORT_LINK] = {ABILITY_YES, NULL},
@@ -132,6 +135,9 @@ static int ours_check(const struct guest_spec *s, struct err *e)
 	if (r < 0)
 		return r;
 	r = net_check(s, e);
+	if (r < 0)
+		return r;
+	r = vsock_check(s, e);
 	if (r < 0)
 		return r;
 	r = share_check(s, e);
@@ -356,6 +362,18 @@ static int describe_net(const struct bind_env *env, const struct guest_net *n,
 	return 0;
 }
 
+static int describe_vsock(uint64_t cid, struct engine_run *run, struct wire_virtio *w,
+	struct wire_fds *fds, struct err *e)
+{
+	int fd = vsock_open(cid, e);
+
+	if (fd < 0)
+		return fd;
+	w->fd = give_fd(run, fds, fd);
+	w->cid = cid;
+	return 0;
+}
+
 /* A default never prevents a guest that runs without it. */
 static void net_leave_out(struct engine_run *run, struct wire_machine *m, struct err *e)
 {
@@ -380,6 +398,8 @@ static int describe_virtio(const struct bind_env *env, const struct guest_spec *
 		*w = (struct wire_virtio){.type = v->type, .fd = WIRE_FD_NONE};
 		if (v->type == GUEST_VIRTIO_NET)
 			r = describe_net(env, &v->net, run, w, fds, e);
+		if (v->type == GUEST_VIRTIO_VSOCK)
+			r = describe_vsock(v->cid, run, w, fds, e);
 		if (r < 0 && v->type == GUEST_VIRTIO_NET && v->net.is_default) {
 			net_leave_out(run, m, e);
 			r = 0;

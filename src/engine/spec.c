@@ -135,6 +135,8 @@ const char *spec_virtio_name(enum guest_virtio_type type)
 	static const char *const names[] = {[GUEST_VIRTIO_NET] = "net",
 		[GUEST_VIRTIO_BLK] = "disk",
 		[GUEST_VIRTIO_RNG] = "rng",
+		[GUEST_VIRTIO_BALLOON] = "balloon",
+		[GUEST_VIRTIO_VSOCK] = "vsock",
 		[GUEST_VIRTIO_FS] = "share"};
 
 	return names[type];
@@ -316,6 +318,18 @@ static int check_slots(const struct guest_spec *s, struct err *e)
 	return -EINVAL;
 }
 
+static int check_balloon(const struct guest_spec *s, struct err *e)
+{
+	if (s->balloon && s->device_count)
+		return err_say(e, -EINVAL,
+			"--balloon: lent devices have the guest's memory pinned for their DMA, and "
+			"the host gets nothing back of it");
+	if (s->balloon && s->hugepages)
+		return err_say(e, -EINVAL,
+			"--balloon: memory of --hugepages is taken for as long as the guest runs");
+	return 0;
+}
+
 static int check_file(const char *option, const char *path, struct err *e)
 {
 	cleanup_fd int fd = path ? spec_open_file(option, path, e) : -1;
@@ -387,6 +401,9 @@ int spec_check(const struct guest_spec *s, struct err *e)
 		err_hint(e, "more processors need x2APIC, which a guest of usher does not have");
 		return -EINVAL;
 	}
+	r = check_balloon(s, e);
+	if (r < 0)
+		return r;
 	r = check_slots(s, e);
 	if (r < 0)
 		return r;

@@ -46,6 +46,8 @@ enum guest_virtio_type {
 	GUEST_VIRTIO_NET = 1,
 	GUEST_VIRTIO_BLK = 2,
 	GUEST_VIRTIO_RNG = 4,
+	GUEST_VIRTIO_BALLOON = 5,
+	GUEST_VIRTIO_VSOCK = 19,
 	GUEST_VIRTIO_FS = 26,
 };
 
@@ -82,6 +84,7 @@ struct guest_virtio {
 	struct guest_disk disk; /* of GUEST_VIRTIO_BLK */
 	struct guest_net net; /* of GUEST_VIRTIO_NET */
 	struct guest_share share; /* of GUEST_VIRTIO_FS */
+	uint64_t cid; /* of GUEST_VIRTIO_VSOCK: the guest's address */
 };
 
 /* What a guest boots by, if not by its kernel alone. */
@@ -139,6 +142,9 @@ struct guest_spec {
 	bool no_defaults; /* it gets what was asked for, and nothing else */
 	enum guest_wish rng;
 	enum guest_rings rings;
+	bool balloon; /* the host gets memory back that the guest does not use */
+	bool vsock; /* sockets to the host */
+	uint64_t vsock_cid; /* the guest's address; 0: it follows from the name */
 	bool no_net; /* `--net none`: no network by default, either */
 	const char *net_missing; /* why there is none by default; NULL: there is, or nobody asked */
 	enum guest_firmware firmware;

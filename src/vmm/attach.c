@@ -58,6 +58,9 @@ static int check_message(const struct attach *a, const struct wire_machine *m,
 		return err_say(e, -EBUSY, "attach: another device is being attached");
 	if (m->header.kind != WIRE_ATTACH)
 		return err_say(e, -EPROTO, "attach: the keeper's message is of another kind");
+	if (a->vm->balloons.balloon)
+		return err_say(e, -EBUSY,
+			"attach: the guest has a balloon, and what it gives back cannot be pinned");
 	return wire_machine_check(m, fds->count, e);
 }
 

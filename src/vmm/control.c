@@ -130,6 +130,8 @@ static int order_obey(struct control *c, const struct wire_order *o, struct wire
 	case WIRE_ORDER_UNPLUG:
 	case WIRE_ORDER_LENT:
 		return -EOPNOTSUPP;
+	case WIRE_ORDER_BALLOON:
+		return virtio_balloon_set(&m->vm, o->size);
 	}
 	return -EPROTO;
 }

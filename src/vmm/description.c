@@ -89,6 +89,7 @@ static struct virtio_spec description_virtio(
 			.mtu = w->net.mtu},
 	};
 
+	s.cid = w->cid;
 	memcpy(s.disk.serial, w->disk.serial, sizeof(s.disk.serial));
 	s.net.more_count = w->net.more_count;
 	for (uint32_t i = 0; i < w->net.more_count; i++)

@@ -81,6 +81,7 @@ int vm_init(struct vm *vm, const char *name, int kvm_fd, struct err *e)
 		.loop = LOOP_NONE,
 		.disks = VIRTIO_DISKS_NONE,
 		.nets = VIRTIO_NETS_NONE,
+		.balloons = VIRTIO_BALLOONS_NONE,
 		.timing = timing,
 	};
 	vm->ports.vm_fd = vm->mmio.vm_fd = &vm->fd;

@@ -13,6 +13,7 @@
 #include "vmm/panic.h"
 #include "vmm/pci/space.h"
 #include "vmm/stats/timing.h"
+#include "vmm/virtio/balloon.h"
 #include "vmm/virtio/disks.h"
 #include "vmm/virtio/nets.h"
 
@@ -69,6 +70,7 @@ struct vm {
 	struct kvm_cpuid2 *cpuid; /* what KVM supports, see cpuid_read() */
 	struct virtio_disks disks;
 	struct virtio_nets nets;
+	struct virtio_balloons balloons;
 	bool packed_rings; /* of virtio devices, if their driver can */
 	unsigned transfers; /* pins: the kernel moves data of guest memory for an emulated device */
 	unsigned phys_bits; /* width of a guest-physical address: no wider than the IOMMU's */

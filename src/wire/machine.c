@@ -174,7 +174,8 @@ static int backend_check(const struct wire_virtio *v, bool shared, struct err *e
 	if (v->backend.queues > WIRE_QUEUES_MAX ||
 		(v->type == WIRE_VIRTIO_NET && v->backend.queues != 1))
 		return machine_refuse(e, "the number of queues of a back end");
-	if (v->type == WIRE_VIRTIO_RNG || has_tag != (v->type == WIRE_VIRTIO_FS))
+	if (v->type == WIRE_VIRTIO_RNG || v->type == WIRE_VIRTIO_BALLOON ||
+		v->type == WIRE_VIRTIO_VSOCK || has_tag != (v->type == WIRE_VIRTIO_FS))
 		return machine_refuse(e, "what a back end serves");
 	if (!backend_name_is_text(v->backend.name))
 		return machine_refuse(e, "the name of what a back end serves");
@@ -191,7 +192,7 @@ static int virtio_parts_check(
 	const bool is_served = v->backend.queues;
 	const bool is_disk = v->type == WIRE_VIRTIO_BLK && !is_served;
 	const bool is_net = v->type == WIRE_VIRTIO_NET;
-	int r;
+	const bool is_vsock = v->type == WIRE_VIRTIO_VSOCK;
 
 	if (!is_disk && memcmp(&v->disk, &no_disk, sizeof(no_disk)) != 0)
 		return machine_refuse(e, "a disk");
@@ -199,9 +200,12 @@ static int virtio_parts_check(
 		return machine_refuse(e, "a network card");
 	if (!is_served && memcmp(&v->backend, &no_backend, sizeof(no_backend)) != 0)
 		return machine_refuse(e, "a back end");
-	r = is_served ? backend_check(v, shared, e) : 0;
+	int r = is_served ? backend_check(v, shared, e) : 0;
 	if (r < 0)
 		return r;
+	/* Ref: linux/vm_sockets.h: three addresses are of hosts, and the highest is any. */
+	if (is_vsock ? v->cid < 3 || v->cid >= UINT32_MAX : v->cid)
+		return machine_refuse(e, "an address of sockets");
 	if (is_disk)
 		return disk_check(&v->disk, e);
 	if (is_net && (v->net.line == WIRE_NET_BACKEND) != is_served)
@@ -211,12 +215,13 @@ static int virtio_parts_check(
 
 static int virtio_check(const struct wire_virtio *v, bool shared, struct ledger *l, struct err *e)
 {
-	const bool is_rng = v->type == WIRE_VIRTIO_RNG;
+	const bool is_alone = v->type == WIRE_VIRTIO_RNG || v->type == WIRE_VIRTIO_BALLOON;
 
-	if (!is_rng && v->type != WIRE_VIRTIO_BLK && v->type != WIRE_VIRTIO_NET &&
+	if (!is_alone && v->type != WIRE_VIRTIO_BLK && v->type != WIRE_VIRTIO_NET &&
+		v->type != WIRE_VIRTIO_VSOCK &&
 		(v->type != WIRE_VIRTIO_FS || !v->backend.queues))
 		return machine_refuse(e, "the type of a virtio device");
-	if (is_rng ? v->fd != WIRE_FD_NONE : !ledger_use(l, v->fd, USE_ONE))
+	if (is_alone ? v->fd != WIRE_FD_NONE : !ledger_use(l, v->fd, USE_ONE))
 		return machine_refuse(e, "a virtio device's descriptor");
 	return virtio_parts_check(v, shared, l, e);
 }
@@ -226,6 +231,10 @@ static int virtios_check(const struct wire_machine *m, struct ledger *l, struct 
 	if (m->virtio_count > WIRE_VIRTIO_MAX)
 		return machine_refuse(e, "the number of virtio devices");
 	for (uint32_t i = 0; i < m->virtio_count; i++) {
+		/* A lent device pins memory, and a pool has large pages only. */
+		if (m->virtio[i].type == WIRE_VIRTIO_BALLOON &&
+			(m->device_count || m->backing == WIRE_BACKING_POOL))
+			return machine_refuse(e, "a balloon");
 		int r = virtio_check(&m->virtio[i], m->backing != WIRE_BACKING_PRIVATE, l, e);
 		if (r < 0)
 			return r;

@@ -48,6 +48,8 @@ enum wire_virtio_type {
 	WIRE_VIRTIO_NET = 1,
 	WIRE_VIRTIO_BLK = 2,
 	WIRE_VIRTIO_RNG = 4,
+	WIRE_VIRTIO_BALLOON = 5, /* in a guest without lent devices */
+	WIRE_VIRTIO_VSOCK = 19,
 	WIRE_VIRTIO_FS = 26, /* with a back end alone */
 };
 
@@ -139,6 +141,7 @@ struct wire_virtio {
 	struct wire_disk disk; /* of WIRE_VIRTIO_BLK without a back end, else zero */
 	struct wire_net net; /* of WIRE_VIRTIO_NET, else zero */
 	struct wire_backend backend; /* of a device that has one, else zero */
+	uint64_t cid; /* of WIRE_VIRTIO_VSOCK: the guest's address, which @fd has; else 0 */
 };
 
 /*

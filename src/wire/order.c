@@ -31,9 +31,11 @@ int wire_order_check(const struct wire_order *o, size_t fd_count)
 	size_t wanted = o->order == WIRE_ORDER_FIGURES || o->order == WIRE_ORDER_CONSOLE;
 
 	if (o->header.kind != WIRE_ORDER || o->order < WIRE_ORDER_BUTTON ||
-		o->order > WIRE_ORDER_LENT || fd_count != wanted || !order_has_card(o))
+		o->order > WIRE_ORDER_BALLOON || fd_count != wanted || !order_has_card(o))
 		return -EPROTO;
-	if (o->order != WIRE_ORDER_RESIZE && (o->disk || o->size))
+	if (o->order != WIRE_ORDER_RESIZE && o->disk)
+		return -EPROTO;
+	if (o->order != WIRE_ORDER_RESIZE && o->order != WIRE_ORDER_BALLOON && o->size)
 		return -EPROTO;
 	if (o->order != WIRE_ORDER_LINK && (o->card || o->flags & WIRE_ORDER_UP))
 		return -EPROTO;

@@ -33,6 +33,7 @@ enum wire_order_kind {
 	WIRE_ORDER_UNPLUG,
 	/* Likewise: the text of the answer is a line "ADDRESS SLOT" for each lent device. */
 	WIRE_ORDER_LENT,
+	WIRE_ORDER_BALLOON, /* ask the guest to keep @size bytes of memory and give back the rest */
 };
 
 #define WIRE_FUNCTIONS_MAX 8 /* of one card */
@@ -47,7 +48,7 @@ struct wire_order {
 	uint32_t order; /* enum wire_order_kind */
 	uint32_t flags; /* enum wire_order_flag */
 	uint64_t disk; /* resize: its place among the virtio devices of the description, else 0 */
-	uint64_t size; /* resize: [bytes], else 0 */
+	uint64_t size; /* resize, balloon: [bytes], else 0 */
 	uint64_t port; /* console: 0 the console itself, else the number of a port, and one */
 	uint64_t card; /* link: as @disk, else 0 */
 	uint64_t function_count; /* plug, unplug: [1, WIRE_FUNCTIONS_MAX], else 0 */

@@ -48,11 +48,14 @@ static void check_request(const char *line, size_t len)
 	require(!q.force || q.command == CONTROL_STOP, "only a stop has force");
 	require(!(q.read_only || q.stream) || q.command == CONTROL_CONSOLE,
 		"only a console is a stream");
+	require(!q.size || q.command == CONTROL_RESIZE || q.command == CONTROL_BALLOON,
+		"a size is of a disk or of memory");
+	require(q.size || q.command != CONTROL_BALLOON, "a balloon has a size");
 	require(!q.card[0] == (q.command != CONTROL_LINK), "a link has a card");
 	require(memchr(q.card, '\0', sizeof(q.card)) != NULL, "a card's name ends");
 	require(!q.disk[0] == (q.command != CONTROL_RESIZE), "a resize has a disk");
 	require(memchr(q.disk, '\0', sizeof(q.disk)) != NULL, "a disk's name ends");
-	require(q.size <= INT64_MAX && (!q.size || q.disk[0]), "a disk's size is one");
+	require(q.size <= INT64_MAX, "a size is a number of JSON");
 	require(memchr(q.port, '\0', sizeof(q.port)) != NULL, "a port's name ends");
 	require(!q.port[0] || q.command == CONTROL_CONSOLE, "only a console has ports");
 }

@@ -239,7 +239,7 @@ static void put_virtio(struct writer *w)
 			put_disk(w, &v->disk, disk_count++);
 		else if (v->type == GUEST_VIRTIO_NET)
 			put_net(w, &v->net);
-		else
+		else if (v->type == GUEST_VIRTIO_RNG)
 			xml_put(w, "<rng model='virtio'><backend model='random'>/dev/urandom"
 				   "</backend></rng>\n");
 	}

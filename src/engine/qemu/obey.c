@@ -114,6 +114,7 @@ static int order_obey(struct monitor *m, const struct wire_order *o, struct wire
 		return monitor_unplug(m, o);
 	case WIRE_ORDER_LENT:
 		return monitor_lent(m, d);
+	case WIRE_ORDER_BALLOON:
 	case WIRE_ORDER_FIGURES:
 	case WIRE_ORDER_CONSOLE:
 		break;

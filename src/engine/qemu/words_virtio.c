@@ -137,6 +137,9 @@ void qemu_words_virtio(
 			if (!parts->nets[i].left_out)
 				net_add_words(&v->net, &parts->nets[i], i, p);
 			break;
+		case GUEST_VIRTIO_BALLOON:
+		case GUEST_VIRTIO_VSOCK:
+			break; /* refused: engine/ability.h */
 		case GUEST_VIRTIO_RNG:
 			program_word(p, "-device");
 			program_arg(p, "virtio-rng-pci,id=usher-virtio%zu", i);

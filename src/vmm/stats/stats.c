@@ -72,6 +72,19 @@ static void put_bus(struct bus *b, struct figures *f)
 	figures_close(f);
 }
 
+static void put_balloon(struct vm *vm, struct figures *f)
+{
+	const struct virtio_balloon_figures b = virtio_balloon_look(vm);
+
+	if (!(b.wanted | b.held | b.returned))
+		return;
+	figures_open(f, "balloon");
+	figures_number(f, "wanted", b.wanted);
+	figures_number(f, "held", b.held);
+	figures_number(f, "returned", b.returned);
+	figures_close(f);
+}
+
 static void put_memory(struct machine *m, struct figures *f)
 {
 	struct memory *mem = &m->vm.memory;
@@ -86,6 +99,7 @@ static void put_memory(struct machine *m, struct figures *f)
 	figures_number(f, "ram", mem->ram_size);
 	figures_number(f, "for_dma", m->vm.pass ? dma : 0);
 	figures_number(f, "peers", m->vm.pass ? m->vm.pass->peer_bytes : 0);
+	put_balloon(&m->vm, f);
 	figures_close(f);
 }
 

@@ -35,6 +35,8 @@ enum virtio_type {
 	VIRTIO_TYPE_CONSOLE = 3,
 	VIRTIO_TYPE_RNG = 4,
 	VIRTIO_TYPE_FS = 26,
+	VIRTIO_TYPE_BALLOON = 5,
+	VIRTIO_TYPE_VSOCK = 19,
 };
 
 struct virtio_ops {

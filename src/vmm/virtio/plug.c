@@ -2,7 +2,9 @@
 #include "vmm/virtio/plug.h"
 
 #include "base/err.h"
+#include "vmm/virtio/balloon.h"
 #include "vmm/virtio/rng.h"
+#include "vmm/virtio/vsock.h"
 
 #include <errno.h>
 
@@ -23,6 +25,10 @@ int virtio_plug(struct vm *vm, const struct virtio_spec *s, struct err *e)
 		return virtio_net_add(vm, &s->net, s->fd, e);
 	case VIRTIO_TYPE_RNG:
 		return virtio_rng_add(vm, e);
+	case VIRTIO_TYPE_BALLOON:
+		return virtio_balloon_add(vm, e);
+	case VIRTIO_TYPE_VSOCK:
+		return virtio_vsock_add(vm, s->fd, s->cid, e);
 	case VIRTIO_TYPE_FS: /* by a back end alone */
 	case VIRTIO_TYPE_CONSOLE:
 		break; /* not plugged by the list: see vmm/devices.c */

@@ -19,6 +19,7 @@ struct virtio_spec {
 	struct blk_ring ring; /* of it; zero: none */
 	struct virtio_net_spec net; /* VIRTIO_TYPE_NET */
 	struct vhost_user_spec backend; /* present: @fd is a socket to the one that serves it */
+	uint64_t cid; /* VIRTIO_TYPE_VSOCK */
 };
 
 /*

@@ -37,6 +37,8 @@ static const struct example {
 	{"memory-limit", "none", "memory-limit = none"},
 	{"rng", "off", "rng = off"},
 	{"rings", "packed", "rings = packed"},
+	{"balloon", NULL, "balloon"},
+	{"vsock", "7", "vsock = 7"},
 	{"console", "none", "console = none"},
 	{"display", "vnc", "display = vnc"},
 	{"display-handover", "unit=sddm.service,timeout=90",

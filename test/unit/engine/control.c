@@ -194,6 +194,7 @@ static const struct {
 	{"{\"command\":\"resize\",\"disk\":\"/srv/a\",\"size\":0}\n", "size is not a number"},
 	{"{\"command\":\"resize\",\"disk\":\"/srv/a\",\"size\":-1}\n", "size is not a number"},
 	{"{\"command\":\"resize\",\"disk\":\"/srv/c\"}\n", "guest 'box' has no disk '/srv/c'"},
+	{"{\"command\":\"balloon\"}\n", "the request has no size"},
 	{"{\"command\":\"link\",\"up\":true}\n", "the request has no card"},
 	{"{\"command\":\"link\",\"card\":\"usr0\"}\n", "whether the link is up"},
 	{"{\"command\":\"link\",\"card\":\"usr0\",\"up\":1}\n", "up is neither true nor false"},

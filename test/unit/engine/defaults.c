@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/defaults.h"
 
+#include "base/bits.h"
 #include "base/err.h"
 #include "base/num.h"
 #include "engine/files.h"
 #include "engine/net.h"
+#include "engine/vsock.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -84,6 +86,35 @@ START_TEST(a_guest_gets_a_network)
 	ck_assert_int_eq(defaults_add(&missing, "it is not there", NULL), 0);
 	ck_assert(!has_default_net(&missing));
 	ck_assert_str_eq(missing.net_missing, "it is not there");
+}
+END_TEST
+
+/* Asked for last is what counts; the address is the same at each start. */
+START_TEST(an_address_for_sockets_follows_from_the_name)
+{
+	static const char *const wrong[] = {"2", "4294967295", "x", "-3", "", "0x10"};
+	struct guest_spec s = spec_of_disks(0), again = s, other = s, chosen = s;
+	struct err e = {0};
+
+	other.name = "other";
+	ck_assert_int_eq(vsock_parse(&s, NULL, NULL), 0);
+	again.vsock = other.vsock = true;
+	ck_assert_int_eq(vsock_add(&s, NULL), 0);
+	ck_assert_int_eq(vsock_add(&again, NULL), 0);
+	ck_assert_int_eq(vsock_add(&other, NULL), 0);
+	ck_assert_uint_eq(s.virtio[0].type, GUEST_VIRTIO_VSOCK);
+	ck_assert_uint_eq(s.virtio[0].cid, again.virtio[0].cid);
+	ck_assert_uint_ne(s.virtio[0].cid, other.virtio[0].cid);
+	ck_assert(s.virtio[0].cid >= BIT64(30) && s.virtio[0].cid < BIT64(31));
+	ck_assert_int_eq(vsock_parse(&chosen, NULL, NULL), 0);
+	ck_assert_int_eq(vsock_parse(&chosen, "4294967294", NULL), 0);
+	ck_assert_int_eq(vsock_add(&chosen, NULL), 0);
+	ck_assert_uint_eq(chosen.virtio[0].cid, UINT32_MAX - 1);
+	for (size_t i = 0; i < COUNT(wrong); i++)
+		ck_assert_int_eq(vsock_parse(&chosen, wrong[i], &e), -EINVAL);
+	chosen = spec_of_disks(0);
+	ck_assert_int_eq(vsock_add(&chosen, NULL), 0);
+	ck_assert_uint_eq(chosen.virtio_count, 0);
 }
 END_TEST
 
@@ -241,6 +272,7 @@ START_TEST(a_line_that_is_too_long_is_refused)
 END_TEST
 
 SUITE("defaults", a_guest_gets_an_rng, a_guest_gets_a_network, a_default_device_gives_way,
-	a_disk_brings_the_kernel, a_named_kernel_gets_a_console_and_ends_by_a_panic,
-	an_image_brings_its_line, an_image_keeps_the_serial_console, words_of_the_user_come_last,
+	an_address_for_sockets_follows_from_the_name, a_disk_brings_the_kernel,
+	a_named_kernel_gets_a_console_and_ends_by_a_panic, an_image_brings_its_line,
+	an_image_keeps_the_serial_console, words_of_the_user_come_last,
 	a_line_that_is_too_long_is_refused)

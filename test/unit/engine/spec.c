@@ -189,6 +189,23 @@ START_TEST(command_lines_fit_into_a_kernel)
 }
 END_TEST
 
+START_TEST(a_balloon_wants_memory_that_nobody_pins)
+{
+	struct guest_spec s = spec_good();
+	struct err e = {0};
+
+	s.balloon = true;
+	ck_assert_int_eq(spec_check(&s, &e), 0);
+	s.hugepages = true;
+	ck_assert_int_eq(spec_check(&s, &e), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(e.msg, "--hugepages"));
+	s.hugepages = false;
+	ck_assert_int_eq(spec_add_device(&s, "01:00.0", NULL), 0);
+	ck_assert_int_eq(spec_check(&s, &e), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(e.msg, "pinned"));
+}
+END_TEST
+
 START_TEST(cards_and_virtio_devices_share_the_slots)
 {
 	const struct guest_virtio rng = {.type = GUEST_VIRTIO_RNG};
@@ -308,6 +325,7 @@ END_TEST
 SUITE("spec", roms_and_traces, devices_have_addresses_and_keys, bad_devices_change_nothing,
 	refuses_a_device_twice, refuses_too_many_devices, names_become_file_names,
 	sizes_have_bounds, files_must_be_readable, files_must_be_regular,
-	command_lines_fit_into_a_kernel, cards_and_virtio_devices_share_the_slots,
-	devices_by_descriptors_come_together, a_descriptor_that_is_not_there_is_refused,
-	a_service_manager_names_descriptors, ports_have_one_name_and_one_input)
+	command_lines_fit_into_a_kernel, a_balloon_wants_memory_that_nobody_pins,
+	cards_and_virtio_devices_share_the_slots, devices_by_descriptors_come_together,
+	a_descriptor_that_is_not_there_is_refused, a_service_manager_names_descriptors,
+	ports_have_one_name_and_one_input)

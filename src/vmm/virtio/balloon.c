@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/virtio/balloon.h"
+
+#include "base/bits.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "vmm/copy.h"
+#include "vmm/virtio/pci.h"
+#include "vmm/vm.h"
+#include "vmm/walls/mark.h"
+#include "vmm/worker.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <linux/virtio_balloon.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+
+/*
+ * How it works
+ *
+ * The guest lists the numbers of pages that it has no use for, or, for a report, the pages
+ * themselves. A worker gives them back to the host's kernel, which has zeroes there when the guest
+ * touches them again: so to take pages back needs nothing of usher-vmm.
+ *
+ * The guest may name any page, at any time, also one that is in flight: it loses what was in that
+ * page, and the kernel's transfer has the old one until its end. What is not RAM of the guest is
+ * left alone, and reported.
+ *
+ * The invariant: pages are given back only for a chain of the present driver. A reset reads back 0
+ * when the worker has nothing to do any more, so no page of a later driver is taken.
+ */
+#define CLASS_OTHER 0x00ff00 /* no class of its own */
+#define PAGE_SHIFT VIRTIO_BALLOON_PFN_SHIFT
+#define NUMBERS 256 /* of pages, read at once; Linux lists as many in a chain */
+#define CHAIN_MAX KIB(16) /* [bytes] of numbers in a chain */
+#define PIECES 32 /* of RAM, in a range that is given back */
+
+/* Linux numbers its queues without a gap: those between are of features not offered. */
+enum balloon_queue { BALLOON_INFLATE, BALLOON_DEFLATE, BALLOON_REPORT, BALLOON_QUEUES };
+
+struct virtio_balloon {
+	struct virtio_device device;
+	struct virtio_pci pci;
+	struct vm *vm;
+	struct virtio_balloon_config config; /* under the lock */
+	struct worker worker;
+	struct worker_job job;
+	struct virtq_chain chain; /* in work, the job's alone, as the next ones: */
+	uint32_t numbers[NUMBERS];
+	struct worker_job change; /* of what the guest is asked for */
+	/* Atomic, for virtio_balloon_look(): */
+	uint32_t wanted; /* pages */
+	uint32_t held; /* pages, as the driver says */
+	uint64_t returned; /* [bytes] */
+	struct log_guest misdeeds;
+};
+
+static struct virtio_balloon *balloon_of(struct virtio_device *d)
+{
+	return container_of(d, struct virtio_balloon, device);
+}
+
+WALL_CALL(worker, madvise, MADV_DONTNEED, MADV_REMOVE);
+
+/* Private memory is dropped; of a file, the pages go as well. */
+static void range_return(struct virtio_balloon *b, gpa_t gpa, uint64_t len)
+{
+	const int advice = b->vm->memory.memfd >= 0 ? MADV_REMOVE : MADV_DONTNEED;
+	struct iovec pieces[PIECES];
+
+	const int count = memory_iov(&b->vm->memory, gpa, len, true, pieces, PIECES);
+	if (count < 0)
+		log_guest(&b->misdeeds, b->device.name,
+			"the guest's driver gives back memory that it does not have");
+	for (int i = 0; i < count; i++)
+		if (madvise(pieces[i].iov_base, pieces[i].iov_len, advice) == 0)
+			(void)__atomic_fetch_add(&b->returned, pieces[i].iov_len, __ATOMIC_RELAXED);
+}
+
+/* Numbers that follow one another are one range. */
+static void numbers_return(struct virtio_balloon *b, unsigned count)
+{
+	for (unsigned i = 0, next; i < count; i = next) {
+		const uint64_t first = le32toh(b->numbers[i]);
+		next = i + 1;
+		while (next < count && le32toh(b->numbers[next]) == first + (next - i))
+			next++;
+		range_return(b, GPA(first << PAGE_SHIFT), (uint64_t)(next - i) << PAGE_SHIFT);
+	}
+}
+
+static void chain_inflate(struct virtio_balloon *b)
+{
+	const struct virtq_chain *c = &b->chain;
+	const uint64_t size = min_u64(c->out_size, CHAIN_MAX);
+
+	if (c->out_size > CHAIN_MAX)
+		log_guest(&b->misdeeds, b->device.name,
+			"the guest's driver lists too many pages at once");
+	for (uint64_t off = 0; off < size; off += sizeof(b->numbers)) {
+		const uint64_t len = min_u64(size - off, sizeof(b->numbers));
+		if (virtq_read(&b->device.queues[BALLOON_INFLATE], c, off, b->numbers, len) < 0)
+			return;
+		numbers_return(b, (unsigned)(len / sizeof(b->numbers[0])));
+	}
+}
+
+/* Ref: virtio 1.2, 5.5.6.5: a guest that poisons free pages wants to find them as they were. */
+static void chain_report(struct virtio_balloon *b)
+{
+	const struct virtq_chain *c = &b->chain;
+
+	if (b->config.poison_val)
+		return;
+	for (unsigned i = c->out_count; i < c->part_count; i++) {
+		const struct virtq_part *p = &c->parts[i];
+		const uint64_t skip = -p->gpa.v & (MEMORY_PAGE - 1);
+		if (p->size >= skip + MEMORY_PAGE && p->gpa.v <= UINT64_MAX - skip)
+			range_return(
+				b, GPA(p->gpa.v + skip), align_down(p->size - skip, MEMORY_PAGE));
+	}
+}
+
+/* Under the lock. Takes a chain of queue @n. Return: false: there is none. */
+static bool chain_take(struct virtio_balloon *b, unsigned n)
+{
+	struct virtq *q = &b->device.queues[n];
+	int r;
+
+	if (!virtio_is_going(&b->device))
+		return false;
+	virtq_silence(q);
+	do
+		r = virtq_take(q, &b->chain);
+	while (r == 0 && virtq_listen(q));
+	if (r < 0)
+		virtio_returned(&b->device, n);
+	return r > 0;
+}
+
+static void queue_serve(struct virtio_balloon *b, unsigned n)
+{
+	struct lock *lock = b->device.lock;
+
+	lock_take(lock);
+	while (chain_take(b, n)) {
+		lock_drop(lock);
+		if (n == BALLOON_INFLATE)
+			chain_inflate(b);
+		else if (n == BALLOON_REPORT)
+			chain_report(b);
+		lock_take(lock);
+		virtq_return(&b->device.queues[n], &b->chain, 0);
+		virtio_returned(&b->device, n);
+	}
+	lock_drop(lock);
+}
+
+static void balloon_serve(struct worker_job *j)
+{
+	struct virtio_balloon *b = container_of(j, struct virtio_balloon, job);
+
+	for (unsigned n = 0; n < BALLOON_QUEUES; n++)
+		queue_serve(b, n);
+}
+
+static void balloon_change(struct worker_job *j)
+{
+	struct virtio_balloon *b = container_of(j, struct virtio_balloon, change);
+
+	lock_take(b->device.lock);
+	b->config.num_pages = htole32(__atomic_load_n(&b->wanted, __ATOMIC_RELAXED));
+	virtio_config_changed(&b->device);
+	lock_drop(b->device.lock);
+}
+
+static void balloon_rang(struct virtio_device *d, unsigned n)
+{
+	struct virtio_balloon *b = balloon_of(d);
+
+	worker_add(&b->worker, &b->job);
+}
+
+static void balloon_config_read(struct virtio_device *d, uint32_t off, void *to, uint32_t len)
+{
+	memcpy(to, (const char *)&balloon_of(d)->config + off, len);
+}
+
+/* What the guest holds, and how it poisons pages, are the driver's to say. */
+static void balloon_config_write(
+	struct virtio_device *d, uint32_t off, const void *from, uint32_t len)
+{
+	struct virtio_balloon *b = balloon_of(d);
+	struct virtio_balloon_config c = b->config;
+
+	memcpy((char *)&c + off, from, len);
+	b->config.actual = c.actual;
+	__atomic_store_n(&b->held, le32toh(c.actual), __ATOMIC_RELAXED);
+	b->config.poison_val = c.poison_val;
+}
+
+static void balloon_reset(struct virtio_device *d)
+{
+	struct virtio_balloon *b = balloon_of(d);
+
+	b->config.actual = b->config.poison_val = 0;
+	__atomic_store_n(&b->held, 0, __ATOMIC_RELAXED);
+}
+
+static bool balloon_is_drained(struct virtio_device *d, unsigned n)
+{
+	return worker_is_idle(&balloon_of(d)->worker);
+}
+
+/* Has virtio_balloon_set() find @entry: the balloon, or none. */
+static void balloon_list(struct vm *vm, struct virtio_balloon *entry)
+{
+	lock_take(&vm->balloons.lock);
+	vm->balloons.balloon = entry;
+	lock_drop(&vm->balloons.lock);
+}
+
+static void balloon_fini(struct virtio_device *d)
+{
+	struct virtio_balloon *b = balloon_of(d);
+
+	balloon_list(b->vm, NULL);
+	worker_fini(&b->worker);
+	free(b);
+}
+
+static const struct virtio_ops balloon_ops = {
+	.name = "virtio-balloon",
+	.type = VIRTIO_TYPE_BALLOON,
+	.queue_count = BALLOON_QUEUES,
+	.in_order = true,
+	.features = BIT64(VIRTIO_BALLOON_F_DEFLATE_ON_OOM) | BIT64(VIRTIO_BALLOON_F_PAGE_POISON) |
+		    BIT64(VIRTIO_BALLOON_F_REPORTING),
+	.config_size = sizeof(struct virtio_balloon_config),
+	.config_read = balloon_config_read,
+	.config_write = balloon_config_write,
+	.rang = balloon_rang,
+	.reset = balloon_reset,
+	.is_drained = balloon_is_drained,
+	.fini = balloon_fini,
+};
+
+int virtio_balloon_add(struct vm *vm, struct err *e)
+{
+	struct virtio_balloon *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return err_set(e, -ENOMEM, "make a virtio-balloon");
+	b->vm = vm;
+	b->job.run = balloon_serve;
+	b->change.run = balloon_change;
+	worker_init(&b->worker, "virtio-balloon");
+	virtio_init(&b->device, &balloon_ops, vm->name, &vm->memory);
+	int r = virtio_pci_init(&b->pci, vm, &b->device, CLASS_OTHER, e);
+	if (r >= 0)
+		r = pci_plug(vm, &b->pci.endpoint.func, "virtio-balloon", e);
+	if (r < 0)
+		virtio_pci_fini(&b->pci);
+	else
+		balloon_list(vm, b);
+	return r;
+}
+
+int virtio_balloon_set(struct vm *vm, uint64_t keep)
+{
+	if (keep > vm->memory.ram_size)
+		return -ERANGE;
+	lock_take(&vm->balloons.lock);
+	struct virtio_balloon *b = vm->balloons.balloon;
+	if (b) {
+		const uint64_t pages = (vm->memory.ram_size - keep) >> PAGE_SHIFT;
+		__atomic_store_n(&b->wanted, (uint32_t)pages, __ATOMIC_RELAXED);
+		worker_add(&b->worker, &b->change);
+	}
+	lock_drop(&vm->balloons.lock);
+	return b ? 0 : -ENODEV;
+}
+
+struct virtio_balloon_figures virtio_balloon_look(struct vm *vm)
+{
+	struct virtio_balloon_figures f = {0};
+
+	lock_take(&vm->balloons.lock);
+	const struct virtio_balloon *b = vm->balloons.balloon;
+	if (b)
+		f = (struct virtio_balloon_figures){
+			.wanted = (uint64_t)__atomic_load_n(&b->wanted, __ATOMIC_RELAXED)
+				  << PAGE_SHIFT,
+			.held = (uint64_t)__atomic_load_n(&b->held, __ATOMIC_RELAXED) << PAGE_SHIFT,
+			.returned = __atomic_load_n(&b->returned, __ATOMIC_RELAXED)};
+	lock_drop(&vm->balloons.lock);
+	return f;
+}

@@ -1,0 +1,64 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# topology: minimal
+# guest: small
+# timeout: 300
+# A guest's sockets to the host: a file goes each way, called by the host and by the guest, also after
+# a reboot. The guest's address follows from its name, and no other guest gets it. A host without
+# vhost-vsock is refused.
+. "${0%/*}/lib.sh"
+. "${0%/*}/guest.sh"
+
+talk=$top/build/test/live/vsock_talk
+rm -f /dev/vhost-vsock
+expect_status 125 usher run --kernel "$kernel" --initrd "$initrd" --vsock
+expect_text 'this host has no /dev/vhost-vsock'
+expect_text 'modprobe vhost_vsock'
+modprobe -r vhost_vsock 2>/dev/null
+modprobe vhost_vsock || skip 'this kernel has no vhost_vsock'
+wait_until 10 test -e /dev/vhost-vsock
+
+expect_ok usher run --plan --kernel "$kernel" --initrd "$initrd" --name talker --vsock
+cid=$(sed -n 's/^vsock: CID //p' "$work/out")
+[ "$cid" -ge 1073741824 ] || fail "the guest's address is '$cid'"
+
+dd if=/dev/urandom of="$work/file" bs=64k count=64 2>/dev/null
+sum=$(sha256sum <"$work/file" | cut -d' ' -f1)
+guest_script "$talk" <<'END'
+for word in $(cat /proc/cmdline); do
+	case $word in again) again=1 ;; esac
+done
+for n in 1 2; do
+	echo "guest: listens $n"
+	/vsock_talk listen 7001 </dev/null >/file
+	echo "guest: got $(sha256sum </file | cut -d' ' -f1)"
+	/vsock_talk connect 2 7002 </file >/back
+	echo "guest: answered $(sha256sum </back | cut -d' ' -f1)"
+done
+read -r word
+[ "$word" = again ] && reboot -f
+END
+
+# talked N: the host calls, and then the guest calls the host, which answers with the same file.
+talked() {
+	wait_until 60 said_times "guest: listens" "$1"
+	"$talk" connect "$cid" 7001 <"$work/file" || fail 'the host cannot call'
+	timeout 60 "$talk" listen 7002 <"$work/file" >"$work/back" || fail 'nobody calls the host'
+	[ "$(sha256sum <"$work/back" | cut -d' ' -f1)" = "$sum" ] || fail 'the host got something else'
+	wait_until 60 said_times "guest: answered $sum" "$1"
+}
+
+said_times() {
+	[ "$(grep -c "^$1" "$console")" -ge "$2" ]
+}
+
+open_guest --name talker --vsock
+talked 1
+talked 2
+expect_status 125 usher run --kernel "$kernel" --initrd "$initrd" --name other --vsock="$cid"
+expect_text "another guest has the CID $cid"
+echo again >&8
+talked 3
+talked 4
+echo off >&8
+wait_for_guest '^usher ended: 0'
