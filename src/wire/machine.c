@@ -218,8 +218,7 @@ static int virtio_check(const struct wire_virtio *v, bool shared, struct ledger 
 	const bool is_alone = v->type == WIRE_VIRTIO_RNG || v->type == WIRE_VIRTIO_BALLOON;
 
 	if (!is_alone && v->type != WIRE_VIRTIO_BLK && v->type != WIRE_VIRTIO_NET &&
-		v->type != WIRE_VIRTIO_VSOCK &&
-		(v->type != WIRE_VIRTIO_FS || !v->backend.queues))
+		v->type != WIRE_VIRTIO_VSOCK && (v->type != WIRE_VIRTIO_FS || !v->backend.queues))
 		return machine_refuse(e, "the type of a virtio device");
 	if (is_alone ? v->fd != WIRE_FD_NONE : !ledger_use(l, v->fd, USE_ONE))
 		return machine_refuse(e, "a virtio device's descriptor");

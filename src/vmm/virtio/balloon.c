@@ -4,11 +4,9 @@
 #include "base/bits.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/num.h"
-#include "vmm/copy.h"
+#include "vmm/virtio/balloon_pages.h"
 #include "vmm/virtio/pci.h"
 #include "vmm/vm.h"
-#include "vmm/walls/mark.h"
 #include "vmm/worker.h"
 
 #include <endian.h>
@@ -16,8 +14,6 @@
 #include <linux/virtio_balloon.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/uio.h>
 
 /*
  * How it works
@@ -35,9 +31,6 @@
  */
 #define CLASS_OTHER 0x00ff00 /* no class of its own */
 #define PAGE_SHIFT VIRTIO_BALLOON_PFN_SHIFT
-#define NUMBERS 256 /* of pages, read at once; Linux lists as many in a chain */
-#define CHAIN_MAX KIB(16) /* [bytes] of numbers in a chain */
-#define PIECES 32 /* of RAM, in a range that is given back */
 
 /* Linux numbers its queues without a gap: those between are of features not offered. */
 enum balloon_queue { BALLOON_INFLATE, BALLOON_DEFLATE, BALLOON_REPORT, BALLOON_QUEUES };
@@ -50,79 +43,17 @@ struct virtio_balloon {
 	struct worker worker;
 	struct worker_job job;
 	struct virtq_chain chain; /* in work, the job's alone, as the next ones: */
-	uint32_t numbers[NUMBERS];
+	struct balloon_pages pages;
 	struct worker_job change; /* of what the guest is asked for */
 	/* Atomic, for virtio_balloon_look(): */
 	uint32_t wanted; /* pages */
 	uint32_t held; /* pages, as the driver says */
-	uint64_t returned; /* [bytes] */
 	struct log_guest misdeeds;
 };
 
 static struct virtio_balloon *balloon_of(struct virtio_device *d)
 {
 	return container_of(d, struct virtio_balloon, device);
-}
-
-WALL_CALL(worker, madvise, MADV_DONTNEED, MADV_REMOVE);
-
-/* Private memory is dropped; of a file, the pages go as well. */
-static void range_return(struct virtio_balloon *b, gpa_t gpa, uint64_t len)
-{
-	const int advice = b->vm->memory.memfd >= 0 ? MADV_REMOVE : MADV_DONTNEED;
-	struct iovec pieces[PIECES];
-
-	const int count = memory_iov(&b->vm->memory, gpa, len, true, pieces, PIECES);
-	if (count < 0)
-		log_guest(&b->misdeeds, b->device.name,
-			"the guest's driver gives back memory that it does not have");
-	for (int i = 0; i < count; i++)
-		if (madvise(pieces[i].iov_base, pieces[i].iov_len, advice) == 0)
-			(void)__atomic_fetch_add(&b->returned, pieces[i].iov_len, __ATOMIC_RELAXED);
-}
-
-/* Numbers that follow one another are one range. */
-static void numbers_return(struct virtio_balloon *b, unsigned count)
-{
-	for (unsigned i = 0, next; i < count; i = next) {
-		const uint64_t first = le32toh(b->numbers[i]);
-		next = i + 1;
-		while (next < count && le32toh(b->numbers[next]) == first + (next - i))
-			next++;
-		range_return(b, GPA(first << PAGE_SHIFT), (uint64_t)(next - i) << PAGE_SHIFT);
-	}
-}
-
-static void chain_inflate(struct virtio_balloon *b)
-{
-	const struct virtq_chain *c = &b->chain;
-	const uint64_t size = min_u64(c->out_size, CHAIN_MAX);
-
-	if (c->out_size > CHAIN_MAX)
-		log_guest(&b->misdeeds, b->device.name,
-			"the guest's driver lists too many pages at once");
-	for (uint64_t off = 0; off < size; off += sizeof(b->numbers)) {
-		const uint64_t len = min_u64(size - off, sizeof(b->numbers));
-		if (virtq_read(&b->device.queues[BALLOON_INFLATE], c, off, b->numbers, len) < 0)
-			return;
-		numbers_return(b, (unsigned)(len / sizeof(b->numbers[0])));
-	}
-}
-
-/* Ref: virtio 1.2, 5.5.6.5: a guest that poisons free pages wants to find them as they were. */
-static void chain_report(struct virtio_balloon *b)
-{
-	const struct virtq_chain *c = &b->chain;
-
-	if (b->config.poison_val)
-		return;
-	for (unsigned i = c->out_count; i < c->part_count; i++) {
-		const struct virtq_part *p = &c->parts[i];
-		const uint64_t skip = -p->gpa.v & (MEMORY_PAGE - 1);
-		if (p->size >= skip + MEMORY_PAGE && p->gpa.v <= UINT64_MAX - skip)
-			range_return(
-				b, GPA(p->gpa.v + skip), align_down(p->size - skip, MEMORY_PAGE));
-	}
 }
 
 /* Under the lock. Takes a chain of queue @n. Return: false: there is none. */
@@ -142,17 +73,28 @@ static bool chain_take(struct virtio_balloon *b, unsigned n)
 	return r > 0;
 }
 
+/* Ref: virtio 1.2, 5.5.6.5: a guest that poisons free pages wants to find them as they were. */
+static void chain_serve(struct virtio_balloon *b, unsigned n, bool poisons)
+{
+	const char *fault = NULL;
+
+	if (n == BALLOON_INFLATE)
+		fault = balloon_pages_list(&b->pages, &b->device.queues[n], &b->chain);
+	else if (n == BALLOON_REPORT && !poisons)
+		fault = balloon_pages_report(&b->pages, &b->chain);
+	if (fault)
+		log_guest(&b->misdeeds, b->device.name, "the guest's driver %s", fault);
+}
+
 static void queue_serve(struct virtio_balloon *b, unsigned n)
 {
 	struct lock *lock = b->device.lock;
 
 	lock_take(lock);
 	while (chain_take(b, n)) {
+		const bool poisons = b->config.poison_val;
 		lock_drop(lock);
-		if (n == BALLOON_INFLATE)
-			chain_inflate(b);
-		else if (n == BALLOON_REPORT)
-			chain_report(b);
+		chain_serve(b, n, poisons);
 		lock_take(lock);
 		virtq_return(&b->device.queues[n], &b->chain, 0);
 		virtio_returned(&b->device, n);
@@ -256,6 +198,7 @@ int virtio_balloon_add(struct vm *vm, struct err *e)
 	if (!b)
 		return err_set(e, -ENOMEM, "make a virtio-balloon");
 	b->vm = vm;
+	b->pages.memory = &vm->memory;
 	b->job.run = balloon_serve;
 	b->change.run = balloon_change;
 	worker_init(&b->worker, "virtio-balloon");
@@ -296,7 +239,7 @@ struct virtio_balloon_figures virtio_balloon_look(struct vm *vm)
 			.wanted = (uint64_t)__atomic_load_n(&b->wanted, __ATOMIC_RELAXED)
 				  << PAGE_SHIFT,
 			.held = (uint64_t)__atomic_load_n(&b->held, __ATOMIC_RELAXED) << PAGE_SHIFT,
-			.returned = __atomic_load_n(&b->returned, __ATOMIC_RELAXED)};
+			.returned = __atomic_load_n(&b->pages.returned, __ATOMIC_RELAXED)};
 	lock_drop(&vm->balloons.lock);
 	return f;
 }
