@@ -34,7 +34,7 @@ END
 resident() {
 	for status_ in /proc/[0-9]*/status; do
 		if grep -q '^Name:.usher-vmm$' "$status_" 2>/dev/null; then
-			echo $(($(sed -n 's/^VmRSS: *\([0-9]*\) kB/\1/p' "$status_") / 1024))
+			echo $(($(sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "$status_") / 1024))
 			return
 		fi
 	done
