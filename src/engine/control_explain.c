@@ -26,13 +26,17 @@ static void resize_explain(const struct control_request *q, int r, struct err *e
 	}
 }
 
-static void balloon_explain(const struct control *c, int r, struct err *e)
+static void balloon_explain(
+	const struct control *c, const struct control_request *q, int r, struct err *e)
 {
 	const char *name = c->guest.spec->name;
 
 	if (r == -ERANGE) {
 		(void)err_say(e, r, "guest '%s' has %" PRIu64 " bytes of memory, and gets no more",
 			name, c->guest.spec->memory);
+	} else if (r == -EINVAL) {
+		(void)err_say(e, r, "no guest runs in %" PRIu64 " bytes", q->size);
+		err_hint(e, "give a size with its unit, such as 512M");
 	} else if (c->guest.spec->device_count) {
 		(void)err_say(e, r,
 			"guest '%s' has lent devices: its memory is pinned for their DMA, and the "
@@ -59,7 +63,7 @@ void control_explain(const struct control *c, const struct control_request *q, s
 	else if (q->command == CONTROL_RESIZE)
 		resize_explain(q, r, e);
 	else if (q->command == CONTROL_BALLOON)
-		balloon_explain(c, r, e);
+		balloon_explain(c, q, r, e);
 	else if (q->command == CONTROL_LINK && r == -EALREADY)
 		(void)err_say(e, r, "the link of card '%s' is %s already", q->card,
 			q->up ? "up" : "down");

@@ -80,6 +80,8 @@ wait_until 20 memory_is 20 256 || fail "the guest still has $told KiB"
 echo "asked: $(resident) MiB"
 expect_status 1 usher control ballooned balloon 1G
 expect_text 'and gets no more'
+expect_status 1 usher control ballooned balloon 256
+expect_text 'no guest runs in 256 bytes'
 expect_ok usher control ballooned balloon 512M
 wait_until 100 memory_is 300 512 || fail "the guest has only $told KiB"
 echo off >&8

@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "vmm/virtio/balloon_pages.h"
 #include "vmm/virtio/pci.h"
 #include "vmm/vm.h"
@@ -30,6 +31,7 @@
  * when the worker has nothing to do any more, so no page of a later driver is taken.
  */
 #define CLASS_OTHER 0x00ff00 /* no class of its own */
+#define KEEP_MIN MIB(8) /* no kernel runs in less: who asks for it has forgotten the unit */
 #define PAGE_SHIFT VIRTIO_BALLOON_PFN_SHIFT
 
 /* Linux numbers its queues without a gap: those between are of features not offered. */
@@ -217,6 +219,8 @@ int virtio_balloon_set(struct vm *vm, uint64_t keep)
 {
 	if (keep > vm->memory.ram_size)
 		return -ERANGE;
+	if (keep < KEEP_MIN)
+		return -EINVAL;
 	lock_take(&vm->balloons.lock);
 	struct virtio_balloon *b = vm->balloons.balloon;
 	if (b) {

@@ -39,7 +39,8 @@ int virtio_balloon_add(struct vm *vm, struct err *e);
 
 /*
  * Asks the guest to keep @keep bytes, and to give the rest. Return: 0; -ENODEV it has no balloon;
- * -ERANGE it does not have as much. Context: no lock of a device.
+ * -ERANGE it does not have as much; -EINVAL no guest runs in so little. Context: no lock of a
+ * device.
  */
 int virtio_balloon_set(struct vm *vm, uint64_t keep);
 

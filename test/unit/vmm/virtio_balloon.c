@@ -158,6 +158,7 @@ START_TEST(asks_the_guest)
 	const uint64_t all = machine.vm.memory.ram_size;
 	const uint64_t before = common_get(COMMON(config_generation), 1);
 	ck_assert_int_eq(virtio_balloon_set(&machine.vm, all + 1), -ERANGE);
+	ck_assert_int_eq(virtio_balloon_set(&machine.vm, 256), -EINVAL);
 	ck_assert_int_eq(virtio_balloon_set(&machine.vm, all - MIB(4)), 0);
 	while (common_get(COMMON(config_generation), 1) == before)
 		(void)usleep(1000);
@@ -181,7 +182,7 @@ START_TEST(a_guest_without_a_balloon)
 	machine_describe("none");
 	(void)dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
 	machine_start();
-	ck_assert_int_eq(virtio_balloon_set(&machine.vm, MIB(1)), -ENODEV);
+	ck_assert_int_eq(virtio_balloon_set(&machine.vm, MIB(8)), -ENODEV);
 	ck_assert_uint_eq(virtio_balloon_look(&machine.vm).wanted, 0);
 	machine_finish();
 }

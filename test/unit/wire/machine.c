@@ -202,6 +202,43 @@ START_TEST(a_guest_out_of_bounds)
 }
 END_TEST
 
+/* The guest's initrd is /dev/vhost-vsock. */
+static struct wire_virtio *vsock_set(uint64_t cid)
+{
+	m.virtio_count = 1;
+	m.virtio[0] = (struct wire_virtio){
+		.type = WIRE_VIRTIO_VSOCK, .fd = m.initrd, .net.vhost = 0, .cid = cid};
+	m.initrd = WIRE_FD_NONE;
+	return &m.virtio[0];
+}
+
+static struct wire_virtio *balloon_set(void)
+{
+	m.virtio_count = 1;
+	m.virtio[0] = (struct wire_virtio){.type = WIRE_VIRTIO_BALLOON, .fd = WIRE_FD_NONE};
+	return &m.virtio[0];
+}
+
+START_TEST(sockets_and_a_balloon)
+{
+	machine_set(&m);
+	(void)vsock_set(3);
+	ck_assert_int_eq(wire_machine_check(&m, FDS, NULL), 0);
+	machine_set(&m);
+	REFUSED(vsock_set(2), "an address of sockets");
+	REFUSED(vsock_set(UINT32_MAX), "an address of sockets");
+	REFUSED(vsock_set(UINT64_MAX), "an address of sockets");
+	REFUSED(vsock_set(3)->fd = m.kernel, "a virtio device's descriptor");
+	REFUSED(vsock_set(3)->disk.size = 512, "a disk");
+	REFUSED(vsock_set(3)->type = WIRE_VIRTIO_RNG, "a virtio device's descriptor");
+	/* With lent devices, or in large pages, nothing can be given back. */
+	REFUSED(balloon_set(), "a balloon");
+	REFUSED((balloon_set(), m.device_count = 0, m.backing = WIRE_BACKING_POOL), "a balloon");
+	REFUSED((balloon_set()->cid = 3, m.device_count = 0), "an address of sockets");
+	REFUSED((balloon_set()->fd = m.initrd, m.device_count = 0), "a virtio device's descriptor");
+}
+END_TEST
+
 START_TEST(descriptors_out_of_bounds)
 {
 	machine_set(&m);
@@ -333,7 +370,13 @@ START_TEST(orders_are_checked)
 	ck_assert_int_eq(wire_order_check(&o, 0), -EPROTO);
 	o.function_count = 0;
 	ck_assert_int_eq(wire_order_check(&o, 0), 0);
-	o.order = WIRE_ORDER_LENT + 1;
+	o = (struct wire_order){
+		.header.kind = WIRE_ORDER, .order = WIRE_ORDER_BALLOON, .size = 4096};
+	ck_assert_int_eq(wire_order_check(&o, 0), 0);
+	o.order = WIRE_ORDER_RESET;
+	ck_assert_int_eq(wire_order_check(&o, 0), -EPROTO);
+	o.size = 0;
+	o.order = WIRE_ORDER_BALLOON + 1;
 	ck_assert_int_eq(wire_order_check(&o, 0), -EPROTO);
 	d.length = sizeof(d.text);
 	ck_assert_int_eq(wire_done_check(&d), 0);
@@ -346,5 +389,5 @@ START_TEST(orders_are_checked)
 END_TEST
 
 SUITE("machine", a_whole_guest, a_disk, a_network_card, a_port, a_guest_out_of_bounds,
-	descriptors_out_of_bounds, a_device_out_of_bounds, devices_for_a_guest_that_runs,
-	an_answer_out_of_bounds, garbage, orders_are_checked)
+	sockets_and_a_balloon, descriptors_out_of_bounds, a_device_out_of_bounds,
+	devices_for_a_guest_that_runs, an_answer_out_of_bounds, garbage, orders_are_checked)
