@@ -453,7 +453,7 @@ def test_killed(service, kills):
         count += entry["event"] == "lent"
         assert "stuck" not in entry, entry
     assert not any(balance.values()), balance
-    assert count > kills, f"only {count} leases"
+    assert count >= kills, f"only {count} leases"
     print(f"# {count} leases, {kills} kills")
 
 
