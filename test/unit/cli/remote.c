@@ -53,7 +53,7 @@ START_TEST(the_table_is_as_the_verbs_are)
 		check_options(verb_at(i), r->overrides);
 		count++;
 	}
-	ck_assert_uint_eq(count, 15);
+	ck_assert_uint_eq(count, 16);
 	ck_assert_ptr_null(remote_find("run"));
 	ck_assert_ptr_null(remote_find("exec"));
 }

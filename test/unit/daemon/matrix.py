@@ -69,6 +69,7 @@ revoke nosuchlease
 bind --help
 list DISK
 check --list
+check --list --wings
 """.replace("DISK", DISK).replace("OTHER", OTHER).splitlines()
 
 
