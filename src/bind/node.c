@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HELD_PATIENCE_MS 3000 /* for a process that has just been killed */
+#define HELD_PATIENCE_MS 10000 /* a guest that was killed unpins its memory first */
 #define HELD_PAUSE_NS 20000000
 
 /* The deepest directory on the way to @path that exists already. */
