@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -179,6 +180,43 @@ START_TEST(the_borrowers_end_ends_the_lease)
 	ck_assert_int_eq(reap(borrower), 128 + SIGKILL);
 	expect_given_back();
 	ck_assert(log_has("\"reason\":\"owner-ended\""));
+}
+END_TEST
+
+static rlim_t memlock_of(pid_t pid)
+{
+	struct rlimit now = {0};
+
+	ck_assert_int_eq(prlimit(pid, RLIMIT_MEMLOCK, NULL, &now), 0);
+	return now.rlim_cur;
+}
+
+START_TEST(the_limit_of_locked_memory_is_put_back)
+{
+	const struct rlimit before = {.rlim_cur = 65536, .rlim_max = 262144};
+	struct err e = {0};
+
+	lease_set();
+	pid_t borrower = fork();
+	if (borrower == 0)
+		for (;;)
+			(void)pause();
+	ck_assert_int_eq(prlimit(borrower, RLIMIT_MEMLOCK, &before, NULL), 0);
+	lease.owner = borrower;
+	lease.memlock = 131072; /* below its hard limit: above, a container permits nothing */
+	ck_assert_int_eq(bind_owner_start(host_live(), borrower, &lease.owner_start), 0);
+	pid_t keeper = lease_start();
+	ck_assert_uint_eq(memlock_of(borrower), 131072);
+	ck_assert_int_eq(
+		borrow_end(stage_state, "box", "{\"command\":\"return\"}\n", 60000, &e), 0);
+	ck_assert_int_eq(reap(keeper), 0);
+	ck_assert_uint_eq(memlock_of(borrower), 65536);
+	lease.memlock = 4096;
+	keeper = lease_start();
+	ck_assert_uint_eq(memlock_of(borrower), 65536);
+	ck_assert_int_eq(kill(borrower, SIGKILL), 0);
+	ck_assert_int_eq(reap(keeper), 0);
+	(void)reap(borrower);
 }
 END_TEST
 
@@ -552,9 +590,9 @@ START_TEST(the_log_is_bounded)
 END_TEST
 
 SUITE("lease/keeper", a_borrower_gets_the_descriptors, the_borrowers_end_ends_the_lease,
-	a_later_process_of_that_id_is_no_borrower, a_name_is_one_lease,
-	another_lease_does_not_get_the_group, a_lease_expires, a_holder_is_asked_then_killed,
-	a_holder_of_another_user_is_named, a_borrower_does_not_hide,
+	the_limit_of_locked_memory_is_put_back, a_later_process_of_that_id_is_no_borrower,
+	a_name_is_one_lease, another_lease_does_not_get_the_group, a_lease_expires,
+	a_holder_is_asked_then_killed, a_holder_of_another_user_is_named, a_borrower_does_not_hide,
 	a_descriptor_on_its_way_is_waited_for, a_hidden_holder_is_told,
 	a_message_with_a_descriptor_is_a_guess, a_guess_kills_the_borrower_alone,
 	a_keeper_that_hangs_is_named, an_unreset_device_stays,
