@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { OUTPUT = 1, HOST, JSON };
 
@@ -125,7 +126,7 @@ static int text_write(struct metrics *m, const struct wanted *w, struct err *e)
 	int len = metrics_text(m, &text);
 	if (len < 0)
 		return err_set(e, len, "print the metrics");
-	if (!w->output) {
+	if (!w->output || strcmp(w->output, "-") == 0) {
 		(void)fputs(text, stdout);
 		return 0;
 	}

@@ -60,10 +60,10 @@ static void event_print(void *arg, const struct monitor_event *e)
 /* "faults,leases". */
 static int subjects_take(struct printer *p, const char *text)
 {
-	for (size_t len; *text; text += len + (text[len] == ',')) {
+	do {
+		const size_t len = strcspn(text, ",");
 		size_t i = 0;
 
-		len = strcspn(text, ",");
 		while (i < COUNT(subjects) && (strlen(subjects[i].word) != len ||
 						      strncmp(subjects[i].word, text, len) != 0))
 			i++;
@@ -73,7 +73,8 @@ static int subjects_take(struct printer *p, const char *text)
 				"guests",
 				(int)len, text);
 		p->kinds |= subjects[i].kinds;
-	}
+		text += len;
+	} while (*text++ == ',');
 	return 0;
 }
 
