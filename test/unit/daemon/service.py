@@ -97,8 +97,15 @@ def has_open(process, files):
 
 def programs_with(files):
     """Names of the processes that have one of the files open."""
-    holders = [p for p in pathlib.Path("/proc").glob("[0-9]*") if has_open(p, files)]
-    return sorted((p / "comm").read_text().strip() for p in holders)
+    names = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            name = (process / "comm").read_text().strip()
+        except OSError:  # it has ended
+            continue
+        if has_open(process, files):
+            names.append(name)
+    return sorted(names)
 
 
 def test_keys(service):
