@@ -14,11 +14,11 @@
 #include "cli/verb.h"
 #include "control/client.h"
 #include "control/value.h"
-#include "engine/command.h"
 #include "engine/keeper.h"
 #include "host/host.h"
 #include "lease/borrow.h"
 #include "lease/memlock.h"
+#include "program/command.h"
 #include "view/plan.h"
 
 #include <errno.h>

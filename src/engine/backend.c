@@ -7,7 +7,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "engine/said.h"
-#include "engine/tool.h"
+#include "program/tool.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
 #ifndef ENGINE_BACKEND_H
 #define ENGINE_BACKEND_H
 
-#include "engine/process.h"
 #include "engine/spec.h"
+#include "program/process.h"
 
 #include <stdbool.h>
 

@@ -6,9 +6,9 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/num.h"
-#include "engine/installed.h"
-#include "engine/process.h"
-#include "engine/uid.h"
+#include "program/installed.h"
+#include "program/process.h"
+#include "program/uid.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
 #define ENGINE_CONTROL_H
 
 #include "engine/control_client.h"
-#include "engine/plug.h"
+#include "engine/plug/plug.h"
 #include "engine/spec.h"
 #include "wire/order.h"
 

@@ -2,8 +2,8 @@
 #include "engine/environment.h"
 
 #include "base/num.h"
-#include "engine/process.h"
 #include "engine/spec.h"
+#include "program/process.h"
 
 #include <string.h>
 

@@ -5,10 +5,10 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
-#include "engine/command.h"
 #include "engine/devices.h"
 #include "engine/environment.h"
-#include "engine/mounts.h"
+#include "program/command.h"
+#include "program/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 #include "base/num.h"
 #include "control/value.h"
 #include "engine/image_chain.h"
-#include "engine/tool.h"
+#include "program/tool.h"
 
 #include <errno.h>
 #include <inttypes.h>

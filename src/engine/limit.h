@@ -2,7 +2,7 @@
 #ifndef ENGINE_LIMIT_H
 #define ENGINE_LIMIT_H
 
-#include "engine/cgroup.h"
+#include "program/cgroup.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -7,9 +7,9 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "engine/backend.h"
-#include "engine/command.h"
-#include "engine/macvtap.h"
-#include "engine/passt.h"
+#include "engine/net/macvtap.h"
+#include "engine/net/passt.h"
+#include "program/command.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -8,7 +8,7 @@ struct err;
 
 /*
  * A guest's network cards: at a tap, which the host's administrator has made, or at a user-mode
- * network (engine/passt.h).
+ * network (engine/net/passt.h).
  */
 
 /*

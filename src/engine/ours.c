@@ -9,11 +9,11 @@
 #include "engine/devices.h"
 #include "engine/engine.h"
 #include "engine/files.h"
-#include "engine/installed.h"
 #include "engine/net.h"
 #include "engine/refused.h"
 #include "engine/storage.h"
 #include "engine/vsock.h"
+#include "program/installed.h"
 #include "wire/machine.h"
 
 #include <errno.h>

@@ -6,8 +6,8 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "engine/backend.h"
-#include "engine/process.h"
 #include "engine/spec.h"
+#include "program/process.h"
 
 #include <errno.h>
 #include <fcntl.h>

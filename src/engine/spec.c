@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
-#include "engine/listen.h"
+#include "program/listen.h"
 
 #include <errno.h>
 #include <fcntl.h>

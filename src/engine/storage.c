@@ -2,10 +2,10 @@
 #include "engine/storage.h"
 
 #include "base/err.h"
-#include "engine/command.h"
 #include "engine/disk_image.h"
 #include "engine/spec.h"
-#include "engine/tool.h"
+#include "program/command.h"
+#include "program/tool.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -13,7 +13,7 @@ struct guest_spec;
 /*
  * QEMU's storage daemon serves a disk with a format of its own. An image may be made to harm its
  * reader, so the daemon has a root file system with exactly that image's files, no network and no
- * other right (engine/tool.h).
+ * other right (program/tool.h).
  */
 #define STORAGE_PROGRAM "qemu-storage-daemon"
 

@@ -6,7 +6,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "engine/belongings.h"
-#include "engine/command.h"
+#include "program/command.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -2,9 +2,9 @@
 #ifndef ENGINE_TPM_H
 #define ENGINE_TPM_H
 
-#include "engine/confine.h"
-#include "engine/process.h"
-#include "engine/uid.h"
+#include "program/confine.h"
+#include "program/process.h"
+#include "program/uid.h"
 
 struct err;
 

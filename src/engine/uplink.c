@@ -4,10 +4,10 @@
 #include "base/clean.h"
 #include "base/file.h"
 #include "base/num.h"
-#include "engine/command.h"
-#include "engine/passt.h"
+#include "engine/net/passt.h"
 #include "engine/spec.h"
 #include "host/host.h"
+#include "program/command.h"
 
 #include <stdbool.h>
 #include <stdint.h>

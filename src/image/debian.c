@@ -7,10 +7,10 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "base/signals.h"
-#include "engine/command.h"
-#include "engine/process.h"
 #include "image/debian_script.h"
 #include "image/newfile.h"
+#include "program/command.h"
+#include "program/process.h"
 
 #include <dirent.h>
 #include <errno.h>

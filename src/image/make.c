@@ -9,9 +9,9 @@
 #include "engine/disk_claim.h"
 #include "engine/image_chain.h"
 #include "engine/image_format.h"
-#include "engine/tool.h"
 #include "image/newfile.h"
 #include "image/writable.h"
+#include "program/tool.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -13,11 +13,11 @@
 #include "engine/engine.h"
 #include "engine/environment.h"
 #include "engine/files.h"
-#include "engine/installed.h"
 #include "engine/libvirt/boot.h"
 #include "engine/libvirt/xml.h"
 #include "engine/net.h"
 #include "libvirt/uri.h"
+#include "program/installed.h"
 
 #include <errno.h>
 #include <fcntl.h>

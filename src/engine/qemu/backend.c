@@ -7,11 +7,11 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "bind/env.h"
-#include "engine/process.h"
 #include "engine/qemu/board.h"
 #include "engine/qemu/words.h"
 #include "engine/spec.h"
 #include "host/host.h"
+#include "program/process.h"
 
 #include <dirent.h>
 #include <errno.h>

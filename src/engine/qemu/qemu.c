@@ -3,11 +3,9 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
-#include "engine/command.h"
 #include "engine/engine.h"
 #include "engine/files.h"
 #include "engine/firmware.h"
-#include "engine/mounts.h"
 #include "engine/net.h"
 #include "engine/qemu/backend.h"
 #include "engine/qemu/board.h"
@@ -15,6 +13,8 @@
 #include "engine/qemu/words.h"
 #include "engine/tpm.h"
 #include "engine/usb.h"
+#include "program/command.h"
+#include "program/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,11 +3,11 @@
 
 #include "base/num.h"
 #include "engine/environment.h"
-#include "engine/process.h"
 #include "engine/qemu/board.h"
 #include "engine/qemu/parts.h"
 #include "engine/qemu/words_extra.h"
 #include "engine/qemu/words_virtio.h"
+#include "program/process.h"
 
 #include <inttypes.h>
 #include <stdio.h>

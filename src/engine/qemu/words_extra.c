@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/qemu/words_extra.h"
 
-#include "engine/process.h"
 #include "engine/qemu/parts.h"
 #include "engine/qemu/words_virtio.h"
+#include "program/process.h"
 
 static void option_add(struct program *p, const char *option, const char *value)
 {

@@ -4,9 +4,9 @@
 #include "base/num.h"
 #include "bind/bind.h"
 #include "engine/net.h"
-#include "engine/process.h"
 #include "engine/qemu/board.h"
 #include "engine/qemu/parts.h"
+#include "program/process.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 #include "engine/image_info.h"
-#include "engine/tool.h"
+#include "program/tool.h"
 #include "suite.h"
 
 #include <errno.h>

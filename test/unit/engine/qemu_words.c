@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/num.h"
-#include "engine/process.h"
 #include "engine/qemu/board.h"
 #include "engine/qemu/parts.h"
 #include "engine/qemu/words.h"
+#include "program/process.h"
 #include "suite.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 #include "base/num.h"
-#include "engine/listen.h"
+#include "program/listen.h"
 #include "suite.h"
 #include "vmm/machine.h"
 
