@@ -2,8 +2,8 @@
 #include "vfs/entry.h"
 
 #include "base/err.h"
-#include "base/file.h"
 #include "bind/owner.h"
+#include "bind/statefile.h"
 #include "bind/stuck_writer.h"
 #include "host/host.h"
 
@@ -70,49 +70,41 @@ static int entry_parse(const char *text, struct vfs_entry *n)
 	return strcmp(text, again) != 0 ? -EBADMSG : 0;
 }
 
+static int text_parse(const char *text, void *entry, struct pci_address *ret)
+{
+	struct vfs_entry *n = entry;
+
+	int r = entry_parse(text, n);
+	*ret = n->address;
+	return r;
+}
+
+static const struct bind_statefile_kind kind = {"vfs", "entry of virtual functions", text_parse};
+
 int vfs_entry_path(const struct bind_env *env, struct pci_address a, char *buf, size_t size)
 {
-	char address[PCI_ADDRESS_TEXT];
-
-	return file_path(buf, size, "%s/vfs/%s", env->state, pci_address_format(a, address));
+	return bind_statefile_path(env, &kind, a, buf, size);
 }
 
 int vfs_entry_read(
 	const struct bind_env *env, struct pci_address a, struct vfs_entry *ret, struct err *e)
 {
-	char path[FILE_PATH_MAX], text[ENTRY_MAX];
+	char text[ENTRY_MAX];
 
-	int r = vfs_entry_path(env, a, path, sizeof(path));
-	if (r < 0)
-		return err_set(e, r, "entry of virtual functions");
-	ssize_t len = env->host->ops->read(env->host, path, text, sizeof(text) - 1);
-	if (len < 0)
-		return err_set(e, (int)len, "read %s", path);
-	text[len] = '\0';
-	if (entry_parse(text, ret) < 0 || !pci_address_equal(ret->address, a))
-		return err_say(e, -EBADMSG, "%s: is not an entry that usher wrote", path);
-	return 0;
+	return bind_statefile_read(env, &kind, a, text, sizeof(text), ret, e);
 }
 
 int vfs_entry_write(struct bind_transaction *w, const struct vfs_entry *n, struct err *e)
 {
-	char path[FILE_PATH_MAX], text[ENTRY_MAX];
+	char text[ENTRY_MAX];
 
-	int r = vfs_entry_path(w->env, n->address, path, sizeof(path));
-	if (r < 0)
-		return err_set(e, r, "entry of virtual functions");
 	entry_format(n, text, sizeof(text));
-	return bind_transaction_file(w, path, text, e);
+	return bind_statefile_write(w, &kind, n->address, text, e);
 }
 
 int vfs_entry_remove(struct bind_transaction *w, struct pci_address a, struct err *e)
 {
-	char path[FILE_PATH_MAX];
-
-	int r = vfs_entry_path(w->env, a, path, sizeof(path));
-	if (r < 0)
-		return err_set(e, r, "entry of virtual functions");
-	return bind_transaction_file_remove(w, path, e);
+	return bind_statefile_remove(w, &kind, a, e);
 }
 
 enum bind_lease_state vfs_entry_judge(const struct bind_env *env, const struct vfs_entry *n,
