@@ -309,6 +309,15 @@ static int groups_restore(struct handover *x, struct err *e)
 	return r;
 }
 
+/* Its socket closes before the kernel counts it as dead, and till then its leases are alive. */
+static void keeper_await_death(const struct handover *x)
+{
+	struct pollfd dead = {.fd = x->child_fd, .events = POLLIN};
+
+	while (poll(&dead, 1, RETURN_MS) < 0 && errno == EINTR)
+		;
+}
+
 static void keeper_replace(struct handover *x)
 {
 	const int64_t end = clock_ms() + RETURN_MS;
@@ -317,6 +326,7 @@ static void keeper_replace(struct handover *x)
 	(void)unsetenv("USHER_BIND_DIE");
 	(void)unsetenv("USHER_BIND_STOP");
 	desktop_say(&x->change, "the keeper has died: return its devices");
+	keeper_await_death(x);
 	while (groups_restore(x, &e) < 0 && clock_ms() < end)
 		desktop_pause(LOOK_MS);
 	if (e.code)
