@@ -327,8 +327,10 @@ static void keeper_replace(struct handover *x)
 	(void)unsetenv("USHER_BIND_STOP");
 	desktop_say(&x->change, "the keeper has died: return its devices");
 	keeper_await_death(x);
-	while (groups_restore(x, &e) < 0 && clock_ms() < end)
+	while (groups_restore(x, &e) < 0 && clock_ms() < end) {
 		desktop_pause(LOOK_MS);
+		e = (struct err){0};
+	}
 	if (e.code)
 		error_say(x, &e);
 }
