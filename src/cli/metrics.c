@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clean.h"
 #include "base/err.h"
-#include "base/file.h"
+#include "base/output.h"
 #include "bind/env.h"
 #include "cli/guest.h"
 #include "cli/lease.h"
@@ -130,8 +130,7 @@ static int text_write(struct metrics *m, const struct wanted *w, struct err *e)
 		(void)fputs(text, stdout);
 		return 0;
 	}
-	int r = file_replace(w->output, text, (size_t)len, 0644);
-	return r < 0 ? err_set(e, r, "write %s", w->output) : 0;
+	return output_write("metrics", w->output, text, (size_t)len, 0644, e);
 }
 
 static int metrics_collect(struct metrics *m, const struct wanted *w, struct host *h, struct err *e)
@@ -177,6 +176,8 @@ static int verb_metrics_run(const struct verb *v, int argc, char **argv)
 		return option_leave(r);
 	if (optind < argc)
 		return option_wrong(v, "unexpected operand '%s'", argv[optind]);
+	if (w.output && !*w.output)
+		return option_wrong(v, "--output: '' is not the name of a file");
 	if (w.json && w.output)
 		return option_wrong(v, "--output writes OpenMetrics text, and no JSON");
 	r = option_host(w.host, &h);

@@ -6,6 +6,7 @@ OpenMetrics and the older one of node_exporter, and find the same samples.
     metrics.py USHER HOST…
 """
 import os
+import stat
 import subprocess
 import sys
 import tempfile
@@ -66,11 +67,28 @@ def file_faults(usher, host):
             yield f"--output: left {os.listdir(folder)}, mode {os.stat(path).st_mode:o}"
 
 
+def place_faults(usher, host):
+    """A link and a FIFO stay what they are: root may name /dev/stdout or /dev/null."""
+    with tempfile.TemporaryDirectory() as folder:
+        link, pipe, file = (os.path.join(folder, name) for name in ("link", "pipe", "file"))
+        os.symlink("file", link)
+        os.mkfifo(pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        for path in (link, pipe):
+            printed(usher, "--host", host, "--output", path)
+        if not os.path.islink(link) or not os.path.getsize(file):
+            yield "--output: does not write through a link of the caller's"
+        if not stat.S_ISFIFO(os.stat(pipe).st_mode) or not os.read(reader, 16):
+            yield "--output: replaces a FIFO"
+        os.close(reader)
+
+
 def main():
     usher, hosts = sys.argv[1], sys.argv[2:]
     found = [fault for host in hosts for fault in faults(printed(usher, "--host", host), host)]
     found += faults(printed(usher), "this machine")
     found += file_faults(usher, hosts[0])
+    found += place_faults(usher, hosts[-1])
     print("\n".join(found) if found else f"the metrics of {len(hosts)} hosts are valid")
     return 1 if found or not hosts else 0
 
