@@ -27,6 +27,32 @@ static const char *culprit_word(const struct options *o, char letter[3])
 	return o->argv[optind - 1];
 }
 
+/* True if the word is a long option of @all with a value that it does not take: "--json=1". */
+static bool has_needless_value(const struct options *o, const struct option *all)
+{
+	const char *word = o->argv[optind - 1];
+	const char *value = strchr(word, '=');
+
+	if (strncmp(word, "--", 2) != 0 || !value)
+		return false;
+	for (; all->name; all++)
+		if (all->has_arg == no_argument && all->val == optopt &&
+			strncmp(all->name, word + 2, (size_t)(value - word - 2)) == 0)
+			return true;
+	return false;
+}
+
+/* getopt_long() rejected a word. */
+static void report_culprit(const struct options *o, const struct option *all)
+{
+	char letter[3];
+
+	if (has_needless_value(o, all))
+		option_wrong(o->verb, "'%s': this option takes no value", o->argv[optind - 1]);
+	else
+		option_wrong(o->verb, "unknown option '%s'", culprit_word(o, letter));
+}
+
 /* Set while option_table() runs a verb. */
 static struct {
 	bool on;
@@ -60,7 +86,6 @@ int option_next(struct options *o)
 {
 	struct option all[OPTIONS_MAX + 2] = {{"help", no_argument, NULL, VALUE_HELP}};
 	char letters[OPTIONS_MAX + 8];
-	char letter[3];
 	size_t n = 0;
 
 	if (probe.on) {
@@ -88,7 +113,7 @@ int option_next(struct options *o)
 		option_wrong(o->verb, "option '%s' needs a value", o->argv[optind - 1]);
 		return OPTION_BAD;
 	case '?':
-		option_wrong(o->verb, "unknown option '%s'", culprit_word(o, letter));
+		report_culprit(o, all);
 		return OPTION_BAD;
 	case 'j':
 		return option_value(o, "json");
