@@ -20,6 +20,7 @@
 
 #define UNIT_MS 120000 /* systemd kills a unit that does not stop after 90 s */
 #define PROGRAM_MS 30000
+#define KILLED_MS 2000
 
 /* No signal of ours, no descriptor, no variable: the desktop inherits nothing of usher. */
 static pid_t program_spawn(const char *const *argv)
@@ -49,6 +50,17 @@ static pid_t program_spawn(const char *const *argv)
 	return r ? -r : pid;
 }
 
+static bool program_await(int pidfd, int timeout_ms)
+{
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+	int n;
+
+	do {
+		n = poll(&p, 1, timeout_ms);
+	} while (n < 0 && errno == EINTR);
+	return n > 0;
+}
+
 int desktop_command(const char *const *argv, int timeout_ms)
 {
 	int status = 0;
@@ -58,16 +70,16 @@ int desktop_command(const char *const *argv, int timeout_ms)
 	if (pid < 0)
 		return pid;
 	cleanup_fd int pidfd = fd_pidfd_open(pid);
-	struct pollfd p = {.fd = pidfd, .events = POLLIN};
-	int n;
-	do {
-		n = poll(&p, 1, timeout_ms);
-	} while (n < 0 && errno == EINTR);
-	if (n == 0)
+	bool has_ended = program_await(pidfd, timeout_ms);
+	if (!has_ended) {
+		/* rmmod may wait in the kernel for ever, where SIGKILL does not reach it. */
 		(void)kill(pid, SIGKILL);
+		if (!program_await(pidfd, KILLED_MS))
+			return -ETIMEDOUT;
+	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
-	if (n == 0)
+	if (!has_ended)
 		return -ETIMEDOUT;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
