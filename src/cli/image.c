@@ -175,7 +175,8 @@ static int action_debian(const struct arguments *a)
 	q.path = a->operands[0];
 	report_note("Debian %s becomes '%s': this takes some minutes", q.suite, q.path);
 	int r = debian_make(&q, &e);
-	return image_leave(a, &done, r, &e);
+	int leave = image_leave(a, &done, r, &e);
+	return r == -EINVAL ? LEAVE_USAGE : leave;
 }
 
 static const struct {
