@@ -100,21 +100,34 @@ static bool is_of_processes(const struct hold *o)
 	       (strcmp(o->check, "gpu") == 0 && strcmp(o->object, "console") != 0);
 }
 
+/* A place for one more; NULL: there is none. One that stays displaces one that ends. */
+static struct desktop_holder *holder_place(struct desktop_plan *d, const struct desktop_holder *x)
+{
+	if (d->holder_count < DESKTOP_HOLDERS_MAX)
+		return &d->holders[d->holder_count++];
+	for (size_t i = d->holder_count; !x->goes && i > 1; i--)
+		if (d->holders[i - 1].goes)
+			return &d->holders[i - 1];
+	return NULL;
+}
+
 void desktop_holders_add(struct host *h, const struct pci_device *device, const struct holds *holds,
 	struct desktop_plan *d)
 {
-	for (size_t i = 0; i < holds->count && d->holder_count < DESKTOP_HOLDERS_MAX; i++) {
+	for (size_t i = 0; i < holds->count; i++) {
 		const struct hold *o = &holds->list[i];
 
 		if (!is_of_processes(o))
 			continue;
-		struct desktop_holder *x = &d->holders[d->holder_count++];
-		*x = (struct desktop_holder){
+		struct desktop_holder x = {
 			.pid = o->unsure ? 0 : holder_pid(o->text), .address = device->address};
-		(void)snprintf(x->object, sizeof(x->object), "%s", o->object);
-		(void)snprintf(x->text, sizeof(x->text), "%s", o->text);
-		x->goes = x->pid && !o->absolute &&
-			  (d->has_systemd ? cgroup_goes(h, d, x) : name_goes(h, device, o));
+		(void)snprintf(x.object, sizeof(x.object), "%s", o->object);
+		(void)snprintf(x.text, sizeof(x.text), "%s", o->text);
+		x.goes = x.pid && !o->absolute &&
+			 (d->has_systemd ? cgroup_goes(h, d, &x) : name_goes(h, device, o));
+		struct desktop_holder *place = holder_place(d, &x);
+		if (place)
+			*place = x;
 	}
 }
 

@@ -7,7 +7,7 @@
 
 /*
  * Adds the processes that @holds of a device names, and whether they end with the units and the
- * sessions of @d. Those beyond the room of @d are left out.
+ * sessions of @d. Beyond the room of @d, those that end are left out before those that stay.
  */
 void desktop_holders_add(struct host *h, const struct pci_device *device, const struct holds *holds,
 	struct desktop_plan *d);

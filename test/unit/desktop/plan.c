@@ -147,6 +147,26 @@ START_TEST(tells_who_ends_with_it)
 }
 END_TEST
 
+/* A desktop of many programs hides none that stays: usher would stop the desktop in vain. */
+START_TEST(finds_who_stays_among_many)
+{
+	char lines[16384];
+	struct desktop_plan d;
+	struct bind_plan p;
+
+	size_t len = (size_t)snprintf(lines, sizeof(lines), "%s", CARD CONSOLES SYSTEMD);
+	for (int pid = 300; pid < 340; pid++)
+		len += (size_t)snprintf(lines + len, sizeof(lines) - len,
+			"holder %d 1000 226:1 x\nfile /proc/%d/cgroup 0::/system.slice/%s\n", pid,
+			pid, pid == 339 ? "ollama.service" : "gdm.service");
+	plan_check(lines, &any, NULL, &d, &p);
+	ck_assert_uint_eq(d.holder_count, DESKTOP_HOLDERS_MAX);
+	ck_assert(d.holders[0].goes);
+	ck_assert_uint_eq(p.refusals, 1);
+	bind_plan_fini(&p);
+}
+END_TEST
+
 /* Services of a user outlive the session at the screen if the user has another one. */
 START_TEST(tells_who_stays)
 {
@@ -282,6 +302,6 @@ START_TEST(finds_scripts)
 END_TEST
 
 SUITE("desktop plan", finds_the_desktop, asks_whoever_sits_there, tells_who_ends_with_it,
-	tells_who_stays, finds_compositors_of_consoles, takes_units_by_name,
-	refuses_what_is_not_needed, finds_scripts, refuses_what_would_stay_dark,
-	finds_the_firmwares_screen)
+	finds_who_stays_among_many, tells_who_stays, finds_compositors_of_consoles,
+	takes_units_by_name, refuses_what_is_not_needed, finds_scripts,
+	refuses_what_would_stay_dark, finds_the_firmwares_screen)
