@@ -49,7 +49,7 @@ static const struct ability_note abilities[ABILITY_COUNT] = {
 	[ABILITY_DISPLAY] = {ABILITY_YES, NULL},
 	[ABILITY_TPM] = {ABILITY_YES, NULL},
 	[ABILITY_USB] = {ABILITY_YES, NULL},
-	[ABILITY_FORMAT] = {ABILITY_NO, "usher gives it raw images; its own words take others"},
+	[ABILITY_FORMAT] = {ABILITY_NO, "add -- -drive if=virtio,format=FORMAT,file=FILE"},
 	[ABILITY_BALLOON] = {ABILITY_NO, "usher has no order for QEMU's"},
 	[ABILITY_VSOCK] = {ABILITY_NO, "no file of it is handed to QEMU"},
 	[ABILITY_PORT_VIEW] = {ABILITY_NO, "'usher console' shows no ports of QEMU"},
