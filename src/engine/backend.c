@@ -32,11 +32,13 @@ static int address_fill(struct sockaddr_un *a, const char *path)
 	return file_path(a->sun_path, sizeof(a->sun_path), "%s", path);
 }
 
+/* A server that hangs leaves its queue of connections full: connect(2) would wait without end. */
 static int socket_connect(const struct sockaddr_un *a)
 {
-	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (fd < 0 || connect(fd, (const struct sockaddr *)a, sizeof(*a)) < 0)
+	if (fd < 0 || connect(fd, (const struct sockaddr *)a, sizeof(*a)) < 0 ||
+		fcntl(fd, F_SETFL, O_RDWR) < 0)
 		return -errno;
 	return TAKE_FD(fd);
 }
@@ -114,6 +116,8 @@ int backend_connect(struct backend *b, const char *path, struct err *e)
 		r = b->end = socket_connect(&a);
 	if (r >= 0)
 		return 0;
+	if (r == -EAGAIN)
+		return err_say(e, -EINVAL, "the back end at '%s' accepts no connection", path);
 	(void)err_set(e, r, "connect to the back end at '%s'", path);
 	if (r == -ENOENT || r == -ECONNREFUSED)
 		err_hint(e, "start the program that serves there, as a server, before the guest");

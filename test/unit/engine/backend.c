@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* How QEMU gets devices: the host is one of two lines, and QEMU a script that says its version. */
+/*
+ * How QEMU gets devices: the host is one of two lines, and QEMU a script that says its version.
+ * How usher connects to a vhost-user back end.
+ */
+#include "engine/backend.h"
 #include "engine/qemu/backend.h"
 
+#include "base/err.h"
 #include "engine/spec.h"
 #include "host/host.h"
 #include "suite.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static bool has_iommufd;
@@ -89,5 +97,26 @@ START_TEST(a_machine_of_the_callers_opens_groups)
 }
 END_TEST
 
+/* Who would wait for it holds the devices: the guest's end could not return them. */
+START_TEST(nobody_waits_for_a_back_end_that_accepts_nothing)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	static struct backends s = {.count = 1};
+	int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct err e = {0};
+
+	(void)snprintf(a.sun_path, sizeof(a.sun_path), "/tmp/usher-backend-%d", getpid());
+	ck_assert_int_eq(bind(server, (const struct sockaddr *)&a, sizeof(a)), 0);
+	ck_assert_int_eq(listen(server, 0), 0);
+	ck_assert_int_eq(backend_connect(&s.list[0], a.sun_path, &e), 0);
+	ck_assert_int_eq(fcntl(s.list[0].end, F_GETFL) & O_NONBLOCK, 0);
+	ck_assert_int_eq(backends_reconnect(&s, 0), -EAGAIN);
+	ck_assert_int_eq(backend_connect(&s.list[0], a.sun_path, &e), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(e.msg, "accepts no connection"));
+	(void)unlink(a.sun_path);
+}
+END_TEST
+
 SUITE("engine_backend", a_version_is_read, descriptors_need_iommufd_and_a_qemu_that_takes_them,
-	an_old_qemu_opens_groups, a_machine_of_the_callers_opens_groups)
+	an_old_qemu_opens_groups, a_machine_of_the_callers_opens_groups,
+	nobody_waits_for_a_back_end_that_accepts_nothing)
