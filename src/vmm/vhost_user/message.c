@@ -124,8 +124,9 @@ static int bytes_receive(int fd, void *to, size_t len, int *ret_fd, int64_t end_
 		struct iovec part = {(char *)to + done, len - done};
 		struct msghdr h = {.msg_iov = &part, .msg_iovlen = 1};
 		if (ret_fd) {
+			/* The padding of CMSG_SPACE() would take a second descriptor. */
 			h.msg_control = room.bytes;
-			h.msg_controllen = sizeof(room.bytes);
+			h.msg_controllen = CMSG_LEN(sizeof(int));
 		}
 		const ssize_t got = recvmsg(fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 		int r = got > 0 ? fd_take(&h, ret_fd) : got == 0 ? -EPIPE : -errno;

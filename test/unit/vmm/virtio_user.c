@@ -570,6 +570,22 @@ START_TEST(a_ring_that_is_nowhere_is_refused)
 }
 END_TEST
 
+/* No descriptor is taken that was not asked for: a second one would stay open for good. */
+START_TEST(a_back_end_that_gives_two_notes_is_lost)
+{
+	struct err e = {0};
+
+	user_describe(WITH_FDS, VHOST_USER_GET_INFLIGHT_FD);
+	user.protocol = UINT64_MAX;
+	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
+	driver_set_up();
+	driver_go();
+	lost_expect();
+	ck_assert_uint_eq(user.asked[VHOST_USER_SET_VRING_KICK], 0);
+	user_finish();
+}
+END_TEST
+
 /* Random answers at each question: nothing but an error comes of them. */
 START_TEST(random_answers_are_refused)
 {
@@ -590,4 +606,5 @@ RIG_SUITE("virtio-user", a_back_end_gets_rings_and_memory, a_back_end_cannot_cut
 	a_back_end_that_lies_is_refused, a_back_end_without_our_version_is_refused,
 	a_back_end_that_lies_later_is_lost, a_back_end_that_ends_is_lost,
 	a_back_end_that_notes_its_work_comes_back, nobody_waits_for_a_back_end_that_is_away,
-	a_ring_that_is_nowhere_is_refused, random_answers_are_refused)
+	a_ring_that_is_nowhere_is_refused, a_back_end_that_gives_two_notes_is_lost,
+	random_answers_are_refused)
