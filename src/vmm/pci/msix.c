@@ -226,6 +226,12 @@ int func_msix_eventfd(struct func_msix *m, unsigned n)
 	return r < 0 ? r : m->vectors[n].eventfd;
 }
 
+void func_msix_share(struct func_msix *m)
+{
+	for (unsigned n = 0; n < m->count; n++)
+		m->vectors[n].foreign = true;
+}
+
 void func_msix_signal(struct func_msix *m, unsigned n)
 {
 	/* A vector that was never live has no eventfd yet, but it can be pending. */

@@ -77,6 +77,9 @@ bool func_msix_is_live(const struct func_msix *m, unsigned n);
  */
 int func_msix_eventfd(struct func_msix *m, unsigned n);
 
+/* Other programs get these eventfds: nothing here waits for what they do with them. */
+void func_msix_share(struct func_msix *m);
+
 /* The device interrupts with vector @n: at once if it is live, else once it is, if MSI-X is on. */
 void func_msix_signal(struct func_msix *m, unsigned n);
 

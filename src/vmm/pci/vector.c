@@ -64,7 +64,7 @@ bool func_vector_pending(const struct func_vector *v)
 	eventfd_t count;
 
 	/* While KVM has it, KVM has delivered it, whatever the count says. */
-	if (v->eventfd < 0 || v->attached || eventfd_read(v->eventfd, &count) < 0)
+	if (v->eventfd < 0 || v->attached || v->foreign || eventfd_read(v->eventfd, &count) < 0)
 		return false;
 	/* What the device has added meanwhile stays. */
 	(void)eventfd_write(v->eventfd, count);
@@ -77,7 +77,8 @@ void func_vector_quiet(struct irq *q, struct func_vector *v)
 
 	func_vector_detach(q, v);
 	v->armed = false;
-	if (v->eventfd >= 0)
+	/* The other program may have cleared O_NONBLOCK, which both have in common. */
+	if (v->eventfd >= 0 && !v->foreign)
 		(void)eventfd_read(v->eventfd, &count);
 }
 
@@ -88,6 +89,8 @@ void func_vector_fini(struct irq *q, struct func_vector *v)
 		irq_free(q, v->gsi);
 	fd_close(&v->eventfd);
 	const uint64_t signals = v->signals;
+	const bool foreign = v->foreign;
 	*v = FUNC_VECTOR_NONE;
 	v->signals = signals;
+	v->foreign = foreign;
 }

@@ -19,6 +19,7 @@ struct func_vector {
 	int gsi; /* -1 */
 	bool attached; /* KVM listens to the eventfd */
 	bool armed; /* vmm/pass: VFIO signals the eventfd */
+	bool foreign; /* another program has the eventfd, and may have a reader of it wait */
 	uint64_t signals; /* vmm/pass/count: as the host's kernel has counted them */
 	uint64_t counted; /* of these, since the vector was last turned on */
 };
@@ -35,13 +36,16 @@ int func_vector_route(struct irq *q, struct func_vector *v, uint64_t address, ui
 int func_vector_attach(struct irq *q, struct func_vector *v);
 void func_vector_detach(struct irq *q, struct func_vector *v);
 
-/* Whether a signal waits to be delivered. */
+/* Whether a signal waits to be delivered; of a foreign one, that is not known: false. */
 bool func_vector_pending(const struct func_vector *v);
 
-/* Turns the vector off and forgets a signal that waits. The eventfd and the GSI stay. */
+/*
+ * Turns the vector off and forgets a signal that waits; that of a foreign one is one interrupt too
+ * many later. The eventfd and the GSI stay.
+ */
 void func_vector_quiet(struct irq *q, struct func_vector *v);
 
-/* Closes the eventfd and frees the GSI; `signals` stays. */
+/* Closes the eventfd and frees the GSI; `signals` and `foreign` stay. */
 void func_vector_fini(struct irq *q, struct func_vector *v);
 
 #endif

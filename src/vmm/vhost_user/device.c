@@ -483,8 +483,10 @@ static int user_plug(struct vhost_user_device *u, struct err *e)
 {
 	int r = virtio_pci_init(&u->pci, u->vm, &u->device, u->kind->class, e);
 
-	if (r >= 0)
+	if (r >= 0) {
+		func_msix_share(&u->pci.endpoint.msix);
 		r = pci_plug(u->vm, &u->pci.endpoint.func, u->kind->name, e);
+	}
 	if (r < 0)
 		virtio_pci_fini(&u->pci);
 	return r;

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/pci_regs.h>
 #include <linux/virtio_blk.h>
 #include <poll.h>
 #include <pthread.h>
@@ -361,6 +362,37 @@ START_TEST(a_back_end_gets_rings_and_memory)
 }
 END_TEST
 
+static unsigned msix_find(void)
+{
+	unsigned at = config_get(PCI_CAPABILITY_LIST, 1);
+
+	while (config_get(at, 1) != PCI_CAP_ID_MSIX)
+		at = config_get(at + 1, 1);
+	return at;
+}
+
+/* It shares the eventfd of a vector, and may have it wait: no vCPU does. */
+START_TEST(a_back_end_holds_no_vcpu_up)
+{
+	struct err e = {0};
+
+	user_describe(GOOD, 0);
+	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
+	driver_set_up();
+	const unsigned at = msix_find();
+	config_put(at + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
+	const uint32_t pba = config_get(at + PCI_MSIX_PBA, 4) & ~7u;
+	common_put(COMMON(queue_select), 2, 0);
+	common_put(COMMON(queue_msix_vector), 2, 1);
+	driver_go();
+	user_await(VHOST_USER_SET_VRING_ENABLE, 2);
+	(void)fcntl(user.calls[0], F_SETFL, 0);
+	ck_assert_uint_eq(bus_read(&machine.vm.mmio, bar + pba, 8), 0);
+	config_put(at + PCI_MSIX_FLAGS, 2, 0);
+	user_finish();
+}
+END_TEST
+
 /* A back end cannot make this process read beyond its memory's file. */
 START_TEST(a_back_end_cannot_cut_memory)
 {
@@ -603,8 +635,8 @@ START_TEST(random_answers_are_refused)
 END_TEST
 
 RIG_SUITE("virtio-user", a_back_end_gets_rings_and_memory, a_back_end_cannot_cut_memory,
-	a_back_end_that_lies_is_refused, a_back_end_without_our_version_is_refused,
-	a_back_end_that_lies_later_is_lost, a_back_end_that_ends_is_lost,
-	a_back_end_that_notes_its_work_comes_back, nobody_waits_for_a_back_end_that_is_away,
-	a_ring_that_is_nowhere_is_refused, a_back_end_that_gives_two_notes_is_lost,
-	random_answers_are_refused)
+	a_back_end_holds_no_vcpu_up, a_back_end_that_lies_is_refused,
+	a_back_end_without_our_version_is_refused, a_back_end_that_lies_later_is_lost,
+	a_back_end_that_ends_is_lost, a_back_end_that_notes_its_work_comes_back,
+	nobody_waits_for_a_back_end_that_is_away, a_ring_that_is_nowhere_is_refused,
+	a_back_end_that_gives_two_notes_is_lost, random_answers_are_refused)
