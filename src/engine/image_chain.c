@@ -97,15 +97,23 @@ static int backing_path(const struct image_part *p, char *buf, size_t size)
 	return file_path(buf, size, "%s/%s", folder, p->backing);
 }
 
-static bool is_named(const struct image_request *q, const char *path)
+static bool is_one_file(const struct stat *a, const struct stat *b)
 {
-	struct stat one, other;
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
 
+/* Opened first, for @path may lead elsewhere a moment later. Return: a descriptor, -EPERM. */
+static int open_named(const struct image_request *q, const char *path)
+{
+	struct stat named, st;
+	cleanup_fd int fd = open(path, O_PATH | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -EPERM;
 	for (size_t i = 0; i < q->backing_count; i++)
-		if (stat(q->backing[i], &one) == 0 && stat(path, &other) == 0 &&
-			one.st_dev == other.st_dev && one.st_ino == other.st_ino)
-			return true;
-	return false;
+		if (stat(q->backing[i], &named) == 0 && is_one_file(&named, &st))
+			return TAKE_FD(fd);
+	return -EPERM;
 }
 
 /* The folder of @path. Return: a descriptor, -errno. */
@@ -123,8 +131,16 @@ static bool is_same_file(int one, int other)
 {
 	struct stat a, b;
 
-	return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev &&
-	       a.st_ino == b.st_ino;
+	return fstat(one, &a) == 0 && fstat(other, &b) == 0 && is_one_file(&a, &b);
+}
+
+/* The folder may have become a link to another one since the image was opened. */
+static bool is_folder_of(int folder, const struct image_part *p)
+{
+	struct stat a, b;
+
+	return fstatat(folder, file_base(p->path), &a, 0) == 0 && fstat(p->fd, &b) == 0 &&
+	       is_one_file(&a, &b);
 }
 
 /* Opened in the folder of @p, if @path names a file of that one. Return: a descriptor, -EPERM. */
@@ -134,17 +150,11 @@ static int open_beside(const struct image_part *p, const char *path)
 	cleanup_fd int own = folder_open(p->path);
 	cleanup_fd int other = folder_open(path);
 
-	if (own < 0 || other < 0 || !is_same_file(own, other) || strcmp(name, "..") == 0)
+	if (own < 0 || other < 0 || !is_folder_of(own, p) || !is_same_file(own, other) ||
+		strcmp(name, "..") == 0)
 		return -EPERM;
 	int fd = openat(own, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
-}
-
-static int open_named(const char *path)
-{
-	int fd = open(path, O_PATH | O_CLOEXEC);
-
-	return fd >= 0 ? fd : errno == EPERM ? -EACCES : -errno;
 }
 
 static const char *option_name(const struct image_request *q)
@@ -174,8 +184,7 @@ static int away_refuse(
 	return -EPERM;
 }
 
-/* Return: 0; -errno with a sentence. */
-static int backing_open(const struct image_request *q, const struct image_part *p, char *path,
+int image_backing_open(const struct image_request *q, const struct image_part *p, char *path,
 	int *ret, struct err *e)
 {
 	char shown[160];
@@ -187,8 +196,9 @@ static int backing_open(const struct image_request *q, const struct image_part *
 	if (backing_path(p, path, IMAGE_PATH_MAX) < 0)
 		return err_say(e, -ENAMETOOLONG, "'%s': the path of its backing file is too long",
 			p->path);
-	const bool named = is_named(q, path);
-	int fd = named ? open_named(path) : open_beside(p, path);
+	int fd = open_named(q, path);
+	if (fd == -EPERM)
+		fd = open_beside(p, path);
 	if (fd == -EPERM)
 		return away_refuse(q, p, shown, e);
 	if (fd < 0)
@@ -248,7 +258,7 @@ static int chain_step(const struct image_request *q, struct image_chain *c)
 	int r = part_judge(c, p, &c->stop);
 	if (r < 0 || !p->backing[0])
 		return r;
-	r = backing_open(q, p, next.path, &next.fd, &c->stop);
+	r = image_backing_open(q, p, next.path, &next.fd, &c->stop);
 	if (r == 0)
 		r = is_in_chain(c, next.fd)
 			    ? err_say(&c->stop, -ELOOP, "'%s' is its own backing file, by '%s'",

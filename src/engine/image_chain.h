@@ -62,4 +62,11 @@ struct image_request {
 int image_chain_read(const struct image_request *q, struct image_chain *ret, struct err *e);
 void image_chain_close(struct image_chain *c);
 
+/*
+ * Opens the backing file of @p, one step of the above. @path: IMAGE_PATH_MAX bytes for its path.
+ * Return: 0; -EPERM it is not to be followed; -errno; all with a sentence.
+ */
+int image_backing_open(const struct image_request *q, const struct image_part *p, char *path,
+	int *ret, struct err *e);
+
 #endif

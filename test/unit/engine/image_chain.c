@@ -168,6 +168,26 @@ START_TEST(follows_no_path_of_a_header)
 }
 END_TEST
 
+/* Who owns the image may replace its folder by a link while usher looks at it. */
+START_TEST(follows_no_folder_that_has_changed)
+{
+	struct image_part p = {.backing = "base"};
+	const struct image_request q = {.run_dir = home};
+	char path[IMAGE_PATH_MAX];
+	int fd = -1;
+
+	sh("mkdir own other && touch own/disk own/base other/base other/disk");
+	(void)snprintf(p.path, sizeof(p.path), "%s/own/disk", home);
+	p.fd = open(p.path, O_PATH | O_CLOEXEC);
+	ck_assert_int_eq(image_backing_open(&q, &p, path, &fd, &e), 0);
+	close(fd);
+	sh("mv own was && ln -s other own");
+	ck_assert_int_eq(image_backing_open(&q, &p, path, &fd, &e), -EPERM);
+	ck_assert_ptr_nonnull(strstr(e.msg, "not beside it"));
+	close(p.fd);
+}
+END_TEST
+
 START_TEST(guesses_no_backing_format)
 {
 	sh("truncate -s 8M base && qemu-img create -f qcow2 -F raw -b base disk && "
@@ -301,9 +321,9 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {names_each_format, reads_a_raw_one_without_qemu_img,
-		follows_what_lies_beside, follows_no_path_of_a_header, guesses_no_backing_format,
-		ends_in_loops, refuses_damage, reaches_no_extent, believes_no_answer,
-		finds_nothing_of_the_host};
+		follows_what_lies_beside, follows_no_path_of_a_header,
+		follows_no_folder_that_has_changed, guesses_no_backing_format, ends_in_loops,
+		refuses_damage, reaches_no_extent, believes_no_answer, finds_nothing_of_the_host};
 	TCase *c = suite_case("image_chain", tests, sizeof(tests) / sizeof(tests[0]));
 
 	tcase_add_checked_fixture(c, setup, teardown);
