@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/num.h"
 #include "program/command.h"
+#include "program/namespaces.h"
 #include "wire/message.h"
 
 #include <errno.h>
@@ -215,16 +216,24 @@ static void made_take(struct tool *t)
 		wire_close(&fds);
 }
 
+static void namespaces_hint(struct err *e)
+{
+	const char *setting = namespaces_setting("/proc/sys");
+
+	err_hint(e, "an ordinary user needs user namespaces for that%s%s%s; or run as root",
+		setting ? " (sysctl " : "", setting ? setting : "", setting ? ")" : "");
+}
+
 static int start_report(const struct tool *t, int r, struct err *e)
 {
 	if (r != -EPERM && r != -ENOSPC && r != -EUSERS && r != -ENOSYS)
 		return r;
 	(void)err_say(e, -EPERM,
 		"this host does not let usher confine %s, so usher does not start it", t->name);
-	err_hint(e, t->confine.own_users
-			    ? "an ordinary user needs user namespaces for that "
-			      "(sysctl kernel.unprivileged_userns_clone=1); or run as root"
-			    : "run outside of the container: it needs CAP_SYS_ADMIN");
+	if (t->confine.own_users)
+		namespaces_hint(e);
+	else
+		err_hint(e, "run outside of the container: it needs CAP_SYS_ADMIN");
 	return -EPERM;
 }
 
