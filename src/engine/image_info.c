@@ -133,7 +133,7 @@ int image_info_read(struct image_part *p, const char *run_dir, struct err *e)
 	struct tool_end end = {0};
 	struct tool *t = NULL;
 
-	int r = tool_new("qemu-img", "qemu-utils", run_dir, &t, e);
+	int r = tool_new("qemu-img", TOOL_QEMU_IMG, run_dir, &t, e);
 	if (r < 0)
 		return r;
 	r = info_ask(t, p, &end, e);

@@ -98,7 +98,7 @@ static int plan_make(const struct plan *plan, struct newfile *f, const char *run
 {
 	struct tool *t = NULL;
 
-	int r = tool_new("qemu-img", "qemu-utils", run_dir, &t, e);
+	int r = tool_new("qemu-img", TOOL_QEMU_IMG, run_dir, &t, e);
 	if (r < 0)
 		return r;
 	r = plan_run(plan, t, f, e);

@@ -165,7 +165,7 @@ static int other_resize(struct work *w, struct err *e)
 	struct tool_end end = {0};
 	struct tool *t = NULL;
 
-	int r = tool_new("qemu-img", "qemu-utils", w->q->run_dir, &t, e);
+	int r = tool_new("qemu-img", TOOL_QEMU_IMG, w->q->run_dir, &t, e);
 	if (r < 0)
 		return r;
 	r = tool_resize(w, t, &end, e);

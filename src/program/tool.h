@@ -13,13 +13,14 @@ struct err;
 #define TOOL_SECONDS 60 /* of processor time */
 #define TOOL_SPARSE_MAX GIB(1024) /* qemu-img says nothing when a limit cuts its file off */
 #define TOOL_WAIT_MS 300000 /* an emulated host is slow */
+#define TOOL_QEMU_IMG "qemu-utils (outside of Debian and Ubuntu: qemu-img)" /* its package */
 
 /*
  * A program of others that works on files which may be made to harm, such as qemu-img, for a
  * moment: with a root file system of its own (program/root.h), a user of its own if usher is root,
  * and bounded time, memory and output.
  *
- *	struct tool *t = tool_new("qemu-img", "qemu-utils", run_dir, e);
+ *	struct tool *t = tool_new("qemu-img", TOOL_QEMU_IMG, run_dir, e);
  *	r = tool_file(t, path, fd, "/image", false, e);
  *	program_word(&t->program, "info"); …
  *	r = tool_run(t, &end, e);
