@@ -70,7 +70,10 @@ bind --help
 list DISK
 check --list
 check --list --wings
-""".replace("DISK", DISK).replace("OTHER", OTHER).splitlines()
+check
+check DISK
+check --json CARD
+""".replace("DISK", DISK).replace("OTHER", OTHER).replace("CARD", CARD).splitlines()
 
 
 def told(text):
