@@ -109,6 +109,10 @@ static int words_check(struct request *q, const struct remote_verb *v, sd_bus_er
 	q->overrides = sorted.overrides;
 	for (size_t i = 0; r >= 0 && i < sorted.operand_count; i++)
 		r = operand_take(q, v, i, words[sorted.operands[i]], error);
+	/* polkit is asked about devices alone, and a rule for one permits no more than that one. */
+	if (r >= 0 && v->operands == REMOTE_CLAIMS && q->device_count &&
+		q->device_count < sorted.operand_count)
+		return refuse_words(error, "name devices or claims, but not both");
 	return r;
 }
 

@@ -136,7 +136,7 @@ def test_words(service):
                         ("show", ["--hos=/etc/shadow", DISK]), ("prove", [DISK, "--snapshot", "/etc/x"]),
                         ("bind", []), ("bind", ["--"]), ("bind", ["--json"]), ("run", ["/etc/passwd"]),
                         ("exec", ["true"]), ("start", ["web", "--disk", "/dev/sda"]), ("help", []),
-                        ("unclaim", ["../../etc/passwd"]), ("stop", ["a", "b"]), ("apply", ["x"]),
+                        ("unclaim", ["../../etc/passwd"]), ("unclaim", [DISK, "web"]), ("stop", ["a", "b"]), ("apply", ["x"]),
                         ("leases", ["x"]), ("bind", [DISK, "--timeout"]), ("bind", ["-x", DISK])):
         assert error(verb, *words).endswith("InvalidArgs"), (verb, words)
     for word in ("nvme0n1", "nosuch", "../x", ""):
