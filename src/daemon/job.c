@@ -128,6 +128,15 @@ static bool stream_read(struct job_stream *s)
 	return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
+/* The child has ended, and a keeper that it has started has neither pipe: nothing more comes. */
+static void stream_drain(struct job_stream *s)
+{
+	do
+		errno = 0; /* a read that succeeds leaves the one of an earlier call */
+	while (s->fd >= 0 && stream_read(s) && errno != EAGAIN);
+	stream_close(s);
+}
+
 static int on_output(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct job *j = arg;
@@ -210,13 +219,8 @@ static void job_end(struct job *j)
 {
 	char path[PATH_MAX_BUS];
 
-	/* A keeper that it has started has neither pipe, so all of the output is there. */
-	while (j->out.fd >= 0 && stream_read(&j->out) && errno != EAGAIN)
-		errno = 0;
-	while (j->errors.fd >= 0 && stream_read(&j->errors) && errno != EAGAIN)
-		errno = 0;
-	stream_close(&j->out);
-	stream_close(&j->errors);
+	stream_drain(&j->out);
+	stream_drain(&j->errors);
 	progress_tell(j);
 	(void)sd_bus_emit_properties_changed(
 		j->daemon->bus, job_path(j, path), BUS_NAME ".Job", "State", "ExitStatus", NULL);

@@ -200,6 +200,38 @@ def test_job_ends(service):
     until(no_lease, "the end of a lease")
 
 
+def job_of_long_output(service):
+    """What a job has printed that ends while usherd does not run."""
+    bus = connect()
+    path = manager(bus).Run("show", dbus.Array([DISK], signature="s"), options())
+    job = dbus.Interface(bus.get_object(NAME, path, introspect=False), NAME + ".Job")
+    pid = service.daemon.pid
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
+    os.kill(pid, signal.SIGSTOP)
+    # What usherd reads from the bus just before that leaves an errno behind.
+    bus.send_message(dbus.lowlevel.MethodCallMessage(NAME, path, NAME + ".Job", "Result"))
+    bus.flush()
+    states = lambda: [pathlib.Path(f"/proc/{child}/stat").read_text().split(") ")[1][0]  # noqa: E731
+                      for child in children.read_text().split()]
+    until(lambda: set(states()) == {"Z"}, "the end of a job")
+    os.kill(pid, signal.SIGCONT)
+    return job.Wait(byte_arrays=True)[2]
+
+
+def test_job_output(service):
+    """All that a job has printed arrives, also what is still in the pipe when it has ended."""
+    program = service.folder / "long"
+    program.write_text("#!/bin/sh\n[ $1 = show ] || exit 0\n"
+                       "sleep 0.2\nhead -c 60000 /dev/zero | tr '\\000' x\n")
+    program.chmod(0o755)
+    service.daemon_restart("--usher", str(program))
+    try:
+        found = [len(job_of_long_output(service)) for _ in range(6)]
+        assert found == [60000] * 6, found
+    finally:
+        service.daemon_restart()
+
+
 def test_claims(service):
     """A claim is an object, which comes and goes with its file."""
     bus = connect()
@@ -422,5 +454,5 @@ def test_wild_messages(service):
     assert no_lease()
 
 
-TESTS = [test_verbs_both_ways, test_without_daemon, test_words, test_job_waits, test_job_ends, test_claims,
+TESTS = [test_verbs_both_ways, test_without_daemon, test_words, test_job_waits, test_job_ends, test_job_output, test_claims,
          test_list, test_asked_again, test_group_of_four, test_passed_on, test_client_is_stuck, test_many, test_wild_messages]
