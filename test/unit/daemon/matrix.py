@@ -112,6 +112,25 @@ def test_verbs_both_ways(service):
     assert len({status for status, _, _ in direct}) >= 4, "the list has few kinds of ends"
 
 
+def test_front(service):
+    """The small program that is installed as `usher` leaves an ordinary user's verb to usherd."""
+    built = pathlib.Path(service.usher).parents[2] / "src/cli"
+    if not built.joinpath("usher-whole").exists():  # `usher` itself is the whole one
+        return
+    folder = service.folder / "front"
+    folder.mkdir()
+    shutil.copy(built / "usher", folder)
+    shutil.copy(service.usher, folder / "usher-whole")
+    for verb in ("bind", "release", "restore"):
+        line = f"{verb} {DISK} --dry-run"
+        done = subprocess.run([folder / "usher", *line.split()], cwd="/", timeout=60, user=BINDER, group=BINDER,
+                              extra_groups=[], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        says = done.returncode, told(done.stdout), told(done.stderr)
+        assert says == usher_says(service, line, BINDER), (says, usher_says(service, line, BINDER))
+        # Of the three, polkit permits BINDER one.
+        assert ("polkit" in says[2]) == (verb != "bind"), says
+
+
 def test_without_daemon(service):
     """Where no usherd runs, the command does what it can by itself."""
     service.daemon_kill()
@@ -454,5 +473,5 @@ def test_wild_messages(service):
     assert no_lease()
 
 
-TESTS = [test_verbs_both_ways, test_without_daemon, test_words, test_job_waits, test_job_ends, test_job_output, test_claims,
+TESTS = [test_verbs_both_ways, test_front, test_without_daemon, test_words, test_job_waits, test_job_ends, test_job_output, test_claims,
          test_list, test_asked_again, test_group_of_four, test_passed_on, test_client_is_stuck, test_many, test_wild_messages]
