@@ -22,6 +22,9 @@ said=$(systemd-analyze verify "$work/usher-metrics.timer" "$work/usher-metrics.s
 [ -z "$said" ] || fail "$said"
 # Before systemd 253 this implies DeviceAllow=, which closes /dev/vfio.
 ! grep -E '^(ProtectClock|PrivateDevices)=yes' "$1" || fail 'the service could not open /dev/vfio'
+# Its monitor reads faults in the kernel's log, which may be for those with CAP_SYSLOG.
+! grep -q '^ProtectKernelLogs=yes' "$1" || fail 'the service could not read the log of the kernel'
+grep -q '^CapabilityBoundingSet=.*CAP_SYSLOG' "$1" || fail 'the service lacks CAP_SYSLOG'
 # `usher claim` writes there.
 for folder in /etc/usher /etc/udev/rules.d; do
 	grep -Eq "^ReadWritePaths=.*-$folder( |$)" "$1" || fail "the service could not write to $folder"
