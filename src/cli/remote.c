@@ -3,6 +3,8 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "bind/env.h"
+#include "cli/guest.h"
 #include "cli/operand.h"
 #include "cli/report.h"
 #include "cli/service.h"
@@ -115,6 +117,16 @@ static int outgoing_send(const struct outgoing *o, const struct verb *v)
 	return status;
 }
 
+/* A guest that this user has started or saved: usherd's root looks for guests elsewhere. */
+static bool guest_is_own(const struct remote_verb *v, const char *name)
+{
+	if (v->operands != REMOTE_GUEST && v->operands != REMOTE_GUEST_DEVICES)
+		return false;
+	if (strcmp(v->name, "start") == 0)
+		return getenv("USHER_GUESTS") != NULL;
+	return strcmp(guest_run_dir(name), BIND_STATE_DIR) != 0;
+}
+
 int remote_run(const struct verb *v, int argc, char **argv)
 {
 	struct outgoing o = {.verb = remote_find(v->name)};
@@ -124,6 +136,8 @@ int remote_run(const struct verb *v, int argc, char **argv)
 		return -1;
 	const size_t count = (size_t)argc - 1;
 	if (remote_sort(o.verb, count, (const char *const *)(argv + 1), &sorted, NULL) < 0)
+		return -1;
+	if (sorted.operand_count && guest_is_own(o.verb, argv[1 + sorted.operands[0]]))
 		return -1;
 	int r = words_push(&o, v, &sorted, argv + 1, count);
 	return r ? r : outgoing_send(&o, v);

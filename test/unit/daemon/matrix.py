@@ -131,6 +131,17 @@ def test_front(service):
         assert ("polkit" in says[2]) == (verb != "bind"), says
 
 
+def test_own_guest(service):
+    """A guest that an ordinary user has started or saved is no matter of usherd's."""
+    run = service.folder / "own"
+    run.joinpath("usher/vm/mine").mkdir(parents=True)
+    for line, says in (("stop mine", "mine"), (f"detach mine {DISK}", "mine"), ("start mine", "is saved as")):
+        done = subprocess.run([service.usher, *line.split()], cwd="/", timeout=60, user=STRANGER, group=STRANGER,
+                              extra_groups=[], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              env={**os.environ, "XDG_RUNTIME_DIR": str(run), "USHER_GUESTS": str(run)})
+        assert done.returncode and "polkit" not in done.stderr and says in done.stderr, (line, done)
+
+
 def test_without_daemon(service):
     """Where no usherd runs, the command does what it can by itself."""
     service.daemon_kill()
@@ -473,5 +484,5 @@ def test_wild_messages(service):
     assert no_lease()
 
 
-TESTS = [test_verbs_both_ways, test_front, test_without_daemon, test_words, test_job_waits, test_job_ends, test_job_output, test_claims,
+TESTS = [test_verbs_both_ways, test_front, test_own_guest, test_without_daemon, test_words, test_job_waits, test_job_ends, test_job_output, test_claims,
          test_list, test_asked_again, test_group_of_four, test_passed_on, test_client_is_stuck, test_many, test_wild_messages]
