@@ -88,6 +88,18 @@ static int bus_open(struct bus **ret, struct err *e)
 	return r < 0 ? err_say(e, -ENOTCONN, "the system's bus does not run: %s", strerror(-r)) : 0;
 }
 
+/* The bus could not start usherd: systemd does not run, or the unit is masked or gone. */
+static bool start_has_failed(const char *name)
+{
+	static const char *const begins[] = {
+		"org.freedesktop.DBus.Error.Spawn.", "org.freedesktop.systemd1."};
+
+	for (size_t i = 0; i < COUNT(begins); i++)
+		if (strncmp(name, begins[i], strlen(begins[i])) == 0)
+			return true;
+	return false;
+}
+
 /* The errors of usherd(8). */
 static int code_of(const char *name)
 {
@@ -108,7 +120,7 @@ static int code_of(const char *name)
 	for (size_t i = 0; name && i < COUNT(codes); i++)
 		if (strcmp(codes[i].name, name) == 0)
 			return codes[i].code;
-	return -EIO;
+	return name && start_has_failed(name) ? -ENOTCONN : -EIO;
 }
 
 /*

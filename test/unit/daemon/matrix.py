@@ -142,6 +142,23 @@ def test_own_guest(service):
         assert done.returncode and "polkit" not in done.stderr and says in done.stderr, (line, done)
 
 
+def test_not_startable(service):
+    """Where the bus cannot start usherd, as without systemd, it is as if there were none."""
+    folder, path = service.folder / "services", service.folder / "bus-2"
+    folder.mkdir()
+    shutil.copy(service.top / "src/daemon/install/org.usher.Usher1.service", folder)
+    text = (service.folder / "bus.conf").read_text().replace(str(service.folder / "bus"), str(path))
+    conf = service.folder / "bus-2.conf"
+    conf.write_text(text.replace("<policy", f"<servicedir>{folder}</servicedir><policy", 1))
+    service.start(["dbus-daemon", f"--config-file={conf}", "--nofork"])
+    until(lambda: accepts(path), "the bus")
+    os.chmod(path, 0o666)
+    done = subprocess.run([service.usher, "bind", DISK, "--dry-run"], cwd="/", timeout=60, user=BOSS, group=BOSS,
+                          extra_groups=[], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={path}"})
+    assert done.returncode == 0 and "vfio-pci" in done.stdout, done
+
+
 def test_without_daemon(service):
     """Where no usherd runs, the command does what it can by itself."""
     service.daemon_kill()
@@ -484,5 +501,5 @@ def test_wild_messages(service):
     assert no_lease()
 
 
-TESTS = [test_verbs_both_ways, test_front, test_own_guest, test_without_daemon, test_words, test_job_waits, test_job_ends, test_job_output, test_claims,
+TESTS = [test_verbs_both_ways, test_front, test_own_guest, test_not_startable, test_without_daemon, test_words, test_job_waits, test_job_ends, test_job_output, test_claims,
          test_list, test_asked_again, test_group_of_four, test_passed_on, test_client_is_stuck, test_many, test_wild_messages]
