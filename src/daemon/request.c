@@ -245,8 +245,16 @@ static int details_append(const struct request *q, sd_bus_message *m)
 	(void)snprintf(class, sizeof(class), "%04x", p->class >> 8);
 	(void)snprintf(vendor, sizeof(vendor), "%04x", p->vendor);
 	(void)snprintf(group, sizeof(group), "%d", p->group);
-	return sd_bus_message_append(m, "a{ss}", 6, "device", q->devices[q->asked], "class", class,
-		"vendor", vendor, "group", group, "driver", p->driver, "members", members);
+	/* Of attach and detach; what a caller calls its own lease is no matter of polkit's. */
+	const bool has_guest = q->name[0] && strcmp(q->detail, "guest") == 0;
+	int r = sd_bus_message_open_container(m, 'a', "{ss}");
+	if (r >= 0)
+		r = sd_bus_message_append(m, "{ss}{ss}{ss}{ss}{ss}{ss}", "device",
+			q->devices[q->asked], "class", class, "vendor", vendor, "group", group,
+			"driver", p->driver, "members", members);
+	if (r >= 0 && has_guest)
+		r = sd_bus_message_append(m, "{ss}", "guest", q->name);
+	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
 static int polkit_ask(struct request *q)

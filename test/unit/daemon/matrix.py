@@ -199,6 +199,9 @@ def test_words(service):
         words=dbus.Array(["--dry-run"], signature="s"))))[0]) == "done"
     assert ask(BINDER, lambda bus: str(manager(bus).Bind([DISK], options(
         words=dbus.Array(["--dry-run", "--allow=use"], signature="s"))))) == DENIED
+    # A rule can be about the guest that gets a device.
+    attach = lambda guest: ask(BINDER, lambda bus: str(manager(bus).Attach(guest, [DISK], options())))  # noqa: E731
+    assert "/job/" in attach("web") and attach("other") == DENIED
 
 
 def test_job_waits(service):
