@@ -72,7 +72,7 @@ expect_status 125 usher exec --device "$nic" --user 1000 -- \
 	"$mark" lend usher-accomplice 0x170 0x00001234 "$nic"
 cat "$work/err" "$work/held"
 expect_text "$nic: reset by its bus"
-expect_text 'the kernel did not come back'
+expect_text 'in use: a process that usher cannot find has a device of it open'
 wait_until 60 grep -q 'accomplice: 0x00001234, bus mastering on' "$work/held"
 wait_until 60 grep -q 'accomplice: 0x00000000, bus mastering off' "$work/held"
 kill $accomplice
