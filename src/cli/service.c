@@ -19,7 +19,7 @@
 #define MANAGER NAME ".Manager"
 #define BUS_SOCKET "/run/dbus/system_bus_socket"
 #define PATIENCE_US (600 * UINT64_C(1000000)) /* for a person at polkit's question, and a bind */
-#define FOR_EVER_US UINT64_MAX /* a job ends by itself, and usherd's end is told by the bus */
+#define FOR_EVER_US UINT64_MAX /* a job ends by itself, and the bus tells when usherd ends */
 #define RUN_LIMIT_S UINT64_C(86400)
 /* usherd may be killed and started again at any moment: what may be asked twice is asked again. */
 #define AGAIN_NS 200000000

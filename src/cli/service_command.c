@@ -54,7 +54,7 @@ static int child_reap(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* The devices may stay where they are: that is told, and is a failure. */
+/* The devices may stay where they are: usher says so, and fails. */
 static int end_await(const char *name, int status)
 {
 	struct err e = {0};

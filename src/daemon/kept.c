@@ -231,7 +231,7 @@ static bool kept_same_devices(const struct kept *a, const struct kept *b)
 	return a->device_count == b->device_count;
 }
 
-/* A guest may get and lose devices while it runs; both those before and those now are told of. */
+/* A guest may get and lose devices while it runs; usherd signals those before and those now. */
 static void kept_change(struct kept *k)
 {
 	const struct kept before = {
