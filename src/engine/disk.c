@@ -5,8 +5,8 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "engine/disk/image.h"
 #include "engine/disk_claim.h"
-#include "engine/disk_image.h"
 
 #include <errno.h>
 #include <fcntl.h>

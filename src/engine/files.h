@@ -3,8 +3,8 @@
 #define ENGINE_FILES_H
 
 #include "base/vmlinux.h"
-#include "engine/boot_image.h"
 #include "engine/kernel.h"
+#include "engine/kernel/boot_image.h"
 #include "engine/spec.h"
 
 /*

@@ -8,7 +8,7 @@
 #include "base/terminal.h"
 #include "engine/clients.h"
 #include "engine/control.h"
-#include "engine/control_plug.h"
+#include "engine/control/plug.h"
 #include "engine/fit.h"
 #include "engine/follow.h"
 #include "engine/logbook.h"

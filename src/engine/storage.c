@@ -2,7 +2,7 @@
 #include "engine/storage.h"
 
 #include "base/err.h"
-#include "engine/disk_image.h"
+#include "engine/disk/image.h"
 #include "engine/spec.h"
 #include "program/command.h"
 #include "program/tool.h"

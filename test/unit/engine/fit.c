@@ -3,8 +3,8 @@
 #include "engine/fit.h"
 
 #include "base/num.h"
-#include "engine/bars.h"
 #include "engine/files.h"
+#include "engine/fit/bars.h"
 #include "pci/rom_image.h"
 #include "replay.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/control_plug.h"
+#include "engine/control/plug.h"
 
 #include "base/num.h"
 #include "engine/control_answer.h"

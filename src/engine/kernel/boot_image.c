@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/boot_image.h"
+#include "engine/kernel/boot_image.h"
 
 #include "base/clean.h"
 #include "base/err.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include "engine/qemu/words.h"
+
 #include "base/num.h"
 #include "engine/qemu/board.h"
 #include "engine/qemu/parts.h"
-#include "engine/qemu/words.h"
 #include "program/process.h"
 #include "suite.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef ENGINE_ROM_H
-#define ENGINE_ROM_H
+#ifndef ENGINE_FIT_ROM_H
+#define ENGINE_FIT_ROM_H
 
 #include "bind/plan.h"
 #include "engine/spec.h"

@@ -166,5 +166,5 @@ START_TEST(a_bound_of_onlookers)
 }
 END_TEST
 
-SUITE("engine_console", everybody_sees_and_types, what_it_said_last_is_written,
+SUITE("engine_qemu_console", everybody_sees_and_types, what_it_said_last_is_written,
 	one_that_does_not_read_misses_the_oldest, a_bound_of_onlookers)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/rom.h"
+#include "engine/fit/rom.h"
 
 #include "base/clean.h"
 #include "base/file.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef ENGINE_POOL_H
-#define ENGINE_POOL_H
+#ifndef ENGINE_FIT_POOL_H
+#define ENGINE_FIT_POOL_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/control_explain.h"
+#include "engine/control/explain.h"
 
 #include "base/err.h"
 

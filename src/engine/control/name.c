@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/control_name.h"
+#include "engine/control/name.h"
 
 #include "base/err.h"
 #include "engine/net.h"

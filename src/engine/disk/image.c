@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/disk_image.h"
+#include "engine/disk/image.h"
 
 #include "base/err.h"
 #include "base/fd.h"

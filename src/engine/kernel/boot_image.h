@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef ENGINE_BOOT_IMAGE_H
-#define ENGINE_BOOT_IMAGE_H
+#ifndef ENGINE_KERNEL_BOOT_IMAGE_H
+#define ENGINE_KERNEL_BOOT_IMAGE_H
 
 #include "wire/image.h"
 

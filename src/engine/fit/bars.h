@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef ENGINE_BARS_H
-#define ENGINE_BARS_H
+#ifndef ENGINE_FIT_BARS_H
+#define ENGINE_FIT_BARS_H
 
 #include "bind/bind.h"
 

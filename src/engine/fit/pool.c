@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/pool.h"
+#include "engine/fit/pool.h"
 
 #include "base/file.h"
 #include "base/num.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/bars.h"
+#include "engine/fit/bars.h"
 
 #include "base/num.h"
 #include "bind/problem.h"

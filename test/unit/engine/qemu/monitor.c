@@ -328,7 +328,7 @@ START_TEST(a_terminal_does_not_stop_the_translator)
 }
 END_TEST
 
-SUITE("engine_monitor", translates_orders, a_paused_guest_sees_no_button, a_link_has_two_states,
-	a_disk_gets_the_size_of_its_file, a_card_gets_an_empty_port, a_card_is_asked_for_once,
-	without_an_empty_port_there_is_no_room, qemu_refuses_or_ends, nonsense_of_qemu_is_no_answer,
-	a_terminal_does_not_stop_the_translator)
+SUITE("engine_qemu_monitor", translates_orders, a_paused_guest_sees_no_button,
+	a_link_has_two_states, a_disk_gets_the_size_of_its_file, a_card_gets_an_empty_port,
+	a_card_is_asked_for_once, without_an_empty_port_there_is_no_room, qemu_refuses_or_ends,
+	nonsense_of_qemu_is_no_answer, a_terminal_does_not_stop_the_translator)
