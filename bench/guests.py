@@ -59,8 +59,8 @@ def process_of(program):
 
 
 def needed(program):
-    """The program and what it is linked with, as {path inside: file here}."""
-    said = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    """The program and what it is linked with, as {path inside: file here}; a static one is alone (ldd fails)."""
+    said = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
     return {path.lstrip("/"): path for path in [str(program), *re.findall(r"(/\S+) \(0x", said)]}
 
 
