@@ -114,14 +114,18 @@ static int program_load(const struct writer *w)
 
 static void permission_write(struct writer *w, const struct permission *p)
 {
-	code_unless(w, BPF_JEQ, (uint32_t)p->number, p->request ? 4 : 1);
-	if (p->request) {
-		code_load(w, offsetof(struct seccomp_data, args) + sizeof(uint64_t));
-		code_unless(w, BPF_JEQ, p->request, 1);
+	const unsigned argument = p->request ? 1 : 3;
+	const uint32_t value = p->request ? p->request : p->flags;
+
+	code_unless(w, BPF_JEQ, (uint32_t)p->number, value ? 4 : 1);
+	if (value) {
+		code_load(w, (uint32_t)(offsetof(struct seccomp_data, args) +
+					argument * sizeof(uint64_t)));
+		code_unless(w, p->request ? BPF_JEQ : BPF_JSET, value, 1);
 	}
 	code_return(w, SECCOMP_RET_ALLOW);
 	/* Another request of the same call may be in the list, too. */
-	if (p->request)
+	if (value)
 		code_load(w, offsetof(struct seccomp_data, nr));
 }
 

@@ -46,6 +46,7 @@ int seccomp_refuse(const struct refusal *list, size_t count);
 struct permission {
 	int number; /* SYS_… */
 	uint32_t request; /* its second argument, of ioctl and fcntl; 0: any */
+	uint32_t flags; /* one of these bits is set in its fourth argument, of mmap; 0: any */
 };
 
 /*

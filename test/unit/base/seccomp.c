@@ -6,13 +6,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct permission calls[] = {
-	{SYS_getppid, 0}, {SYS_fcntl, F_GETFD}, {SYS_fcntl, F_GETFL}, {SYS_exit_group, 0}};
+static const struct permission calls[] = {{.number = SYS_getppid},
+	{.number = SYS_fcntl, .request = F_GETFD}, {.number = SYS_fcntl, .request = F_GETFL},
+	{.number = SYS_mmap, .flags = MAP_ANONYMOUS}, {.number = SYS_exit_group}};
 
 static bool is_refused(long r)
 {
@@ -34,6 +36,9 @@ static int calls_try(void)
 	if (!is_refused(syscall(SYS_fcntl, 0, F_SETFD, 0)) ||
 		!is_refused(syscall(SYS_fcntl, 0, F_DUPFD, 3)))
 		return 5;
+	if (syscall(SYS_mmap, NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == -1 ||
+		!is_refused(syscall(SYS_mmap, NULL, 4096, PROT_READ, MAP_PRIVATE, 0, 0)))
+		return 7;
 	/* The same code by the numbers of x32. */
 	return is_refused(syscall(SYS_getppid | 0x40000000)) ? 0 : 6;
 }
