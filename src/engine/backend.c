@@ -153,6 +153,13 @@ static int end_report(const struct backend *b, int r, struct err *e)
 	return err_say(e, -EIO, "%s does not start: %s", b->name, text);
 }
 
+int backend_explain(const struct backend *b, int r, struct err *e)
+{
+	struct pollfd p = {.fd = b->process.pidfd, .events = POLLIN};
+
+	return b->process.pid && poll(&p, 1, END_MS) > 0 ? end_report(b, -EPIPE, e) : r;
+}
+
 /* Return: 0 there is something to read; -ETIMEDOUT; -EPIPE it has ended; -errno. */
 static int answer_await(const struct backend *b, int64_t end_ms)
 {

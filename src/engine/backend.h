@@ -53,6 +53,11 @@ int backend_start(struct backend *b, struct program *p, struct err *e);
 /* Waits until it serves. Return: 0; -EIO it ended, with what it said; -ETIMEDOUT; -errno. */
 int backend_await(struct backend *b, struct err *e);
 
+/*
+ * Why one does not serve that should: what it said, if it ends now. Return: -EIO; @r it goes on.
+ */
+int backend_explain(const struct backend *b, int r, struct err *e);
+
 /* All of a guest. */
 struct backends {
 	size_t count;

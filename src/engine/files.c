@@ -8,8 +8,11 @@
 #include "base/num.h"
 #include "base/output.h"
 #include "bind/bind.h"
+#include "engine/disk/image.h"
+#include "engine/image_format.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,22 +51,31 @@ static int open_initrd(const struct guest_spec *s, struct guest_files *f, struct
 	return f->initrd_size ? 0 : err_say(e, -EINVAL, "--initrd: '%s' is empty", s->initrd);
 }
 
-/* usher-image reads raw images alone. */
-static int image_check(const struct guest_spec *s, struct err *e)
+/* The guest's disk that brings the kernel. Return: NULL if it is none of them. */
+static const struct disk *disk_of_kernel(const struct guest_spec *s, const struct guest_files *f)
 {
-	for (size_t i = 0; i < s->virtio_count; i++) {
-		const struct guest_disk *d = &s->virtio[i].disk;
-		if (s->virtio[i].type != GUEST_VIRTIO_BLK || !disk_has_format(d) ||
-			strcmp(d->path, s->kernel_from) != 0)
-			continue;
-		err_say(e, -EINVAL,
-			"--kernel-from: '%s' is a %s image, and usher reads kernels of raw "
-			"ones",
-			d->path, d->format);
-		err_hint(e, "give --kernel and --initrd");
-		return -EINVAL;
-	}
-	return 0;
+	for (size_t i = 0; i < s->virtio_count; i++)
+		if (s->virtio[i].type == GUEST_VIRTIO_BLK &&
+			strcmp(s->virtio[i].disk.path, s->kernel_from) == 0)
+			return &f->disks[i];
+	return NULL;
+}
+
+/* Only the user says what format an image has: a guest may have written its first bytes. */
+static int format_check(const char *path, struct err *e)
+{
+	const struct image_format *f = NULL;
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	/* What it is else, boot_image_open() says. */
+	if (fd < 0 || image_format_read(fd, &f) < 0 || !f || strcmp(f->name, "raw") == 0)
+		return 0;
+	err_say(e, -EINVAL, "--kernel-from: '%s' looks like a %s image", path, f->name);
+	if (disk_image_is_format(f->name))
+		err_hint(e, "if it is one, name it as a disk: --disk %s,format=%s", path, f->name);
+	else
+		err_hint(e, "qemu-img convert -O raw makes a raw one of it");
+	return -EINVAL;
 }
 
 /* Its two files take the places of those that --kernel and --initrd name. */
@@ -71,10 +83,11 @@ static int open_image(const struct guest_spec *s, struct guest_files *f, struct 
 {
 	struct stat st = {0};
 
-	int r = image_check(s, e);
+	const struct disk *d = disk_of_kernel(s, f);
+	int r = d ? 0 : format_check(s->kernel_from, e);
 	if (r < 0)
 		return r;
-	r = boot_image_open(s->kernel_from, BIND_STATE_DIR, &f->boot, e);
+	r = boot_image_open(s->kernel_from, d ? d->image : NULL, BIND_STATE_DIR, &f->boot, e);
 	if (r < 0)
 		return r;
 	f->kernel.fd = TAKE_FD(f->boot.kernel);

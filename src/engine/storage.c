@@ -54,14 +54,14 @@ static void format_describe(struct tool *t, const struct disk_image *i, size_t n
 		p->format, n, n, flag_text(readonly), backing);
 }
 
-static int files_describe(
-	struct tool *t, const struct guest_disk *d, const struct disk_image *i, struct err *e)
+/* Only the first file is ever written. */
+static int files_describe(struct tool *t, const struct disk_image *i, bool writable, struct err *e)
 {
 	char name[32];
 
 	for (size_t n = i->chain.count; n--;) {
 		const struct image_part *p = &i->chain.parts[n];
-		const bool readonly = n || d->readonly;
+		const bool readonly = n || !writable;
 		(void)snprintf(name, sizeof(name), NAME, n);
 		int r = tool_file(t, p->path, p->fd, name, !readonly, e);
 		if (r < 0)
@@ -81,6 +81,14 @@ static void export_describe(struct tool *t, const struct guest_disk *d, int list
 		listener, d->readonly ? "off" : "on", d->queues);
 }
 
+static void content_describe(struct tool *t, int listener)
+{
+	program_word(&t->program, "--nbd-server");
+	program_arg(&t->program, "addr.type=fd,addr.str=%d", listener);
+	program_word(&t->program, "--export");
+	program_word(&t->program, "type=nbd,id=disk,node-name=disk0,name=disk,writable=off");
+}
+
 int storage_check(const struct guest_spec *s, struct err *e)
 {
 	const struct command c = command_seek(STORAGE_PROGRAM, NULL);
@@ -97,21 +105,34 @@ int storage_check(const struct guest_spec *s, struct err *e)
 	return 0;
 }
 
-int storage_start(struct backend *b, const struct guest_disk *d, const struct disk_image *i,
-	const char *run_dir, const struct cgroup *cgroup, struct err *e)
+static int daemon_prepare(struct backend *b, const struct disk_image *i, bool writable,
+	const char *run_dir, struct err *e)
 {
 	int r = backend_open(b, STORAGE_PROGRAM, run_dir, e);
 	if (r < 0)
 		return r;
 	r = tool_new(STORAGE_PROGRAM, PACKAGE, run_dir, &b->tool, e);
+	return r < 0 ? r : files_describe(b->tool, i, writable, e);
+}
+
+int storage_start(struct backend *b, const struct guest_disk *d, const struct disk_image *i,
+	const char *run_dir, const struct cgroup *cgroup, struct err *e)
+{
+	int r = daemon_prepare(b, i, !d->readonly, run_dir, e);
 	if (r < 0)
 		return r;
 	/* It runs as long as the guest does, and maps the guest's memory. */
 	b->tool->confine.limits = (struct confine_limits){0};
 	b->tool->program.cgroup = cgroup;
-	r = files_describe(b->tool, d, i, e);
+	export_describe(b->tool, d, b->listener);
+	return backend_start(b, &b->tool->program, e);
+}
+
+int storage_show(struct backend *b, const struct disk_image *i, const char *run_dir, struct err *e)
+{
+	int r = daemon_prepare(b, i, false, run_dir, e);
 	if (r < 0)
 		return r;
-	export_describe(b->tool, d, b->listener);
+	content_describe(b->tool, b->listener);
 	return backend_start(b, &b->tool->program, e);
 }

@@ -27,4 +27,10 @@ int storage_check(const struct guest_spec *s, struct err *e);
 int storage_start(struct backend *b, const struct guest_disk *d, const struct disk_image *i,
 	const char *run_dir, const struct cgroup *cgroup, struct err *e);
 
+/*
+ * Starts one that shows the content of @i by the NBD protocol at `end`, for a moment: it writes
+ * nothing, and its time and memory are bounded. Return: likewise.
+ */
+int storage_show(struct backend *b, const struct disk_image *i, const char *run_dir, struct err *e);
+
 #endif

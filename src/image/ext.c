@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "image/source.h"
 #include "image/volume.h"
 
 #include <errno.h>
@@ -13,29 +14,91 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define COPY_SIZE ((size_t)1 << 20)
 
-int ext_open(int fd, const struct volume *v, struct ext *ret, struct err *e)
-{
-	char name[16], options[48];
+/*
+ * The library reads blocks by a manager of ours: of a volume, whose disk may be no file. It opens
+ * by a name, so the volume is passed beside it.
+ */
+static struct ext *opened;
+static struct struct_io_manager volume_manager;
 
-	/* The library closes it. */
-	int own = dup(fd);
-	if (own < 0)
-		return err_set(e, -errno, "read the file system");
-	initialize_ext2_error_table();
-	(void)snprintf(name, sizeof(name), "%d", own);
-	(void)snprintf(options, sizeof(options), "offset=%" PRIu64, v->start);
-	errcode_t code =
-		ext2fs_open2(name, options, EXT2_FLAG_64BITS, 0, 0, unixfd_io_manager, &ret->fs);
-	if (code)
-		return err_say(e, -EINVAL, "read the file system: %s", error_message(code));
-	ret->fd = fd;
+static errcode_t channel_open(const char *name, int flags, io_channel *ret)
+{
+	io_channel c = calloc(1, sizeof(*c));
+
+	(void)name;
+	(void)flags;
+	if (!c)
+		return EXT2_ET_NO_MEMORY;
+	c->magic = EXT2_ET_MAGIC_IO_CHANNEL;
+	c->manager = &volume_manager;
+	c->refcount = 1;
+	c->private_data = opened;
+	*ret = c;
+	return 0;
+}
+
+static errcode_t channel_close(io_channel c)
+{
+	if (--c->refcount == 0)
+		free(c);
+	return 0;
+}
+
+static errcode_t channel_set_blksize(io_channel c, int size)
+{
+	c->block_size = size;
+	return 0;
+}
+
+/* @count: of blocks; if it is negative, of bytes. */
+static errcode_t channel_read(io_channel c, unsigned long long block, int count, void *data)
+{
+	const struct ext *x = c->private_data;
+	const uint64_t size = (uint64_t)c->block_size;
+	const uint64_t len = count < 0 ? (uint64_t)llabs(count) : (uint64_t)count * size;
+	uint64_t off = 0;
+
+	if (__builtin_mul_overflow((uint64_t)block, size, &off) || !range_ok(off, len, x->size) ||
+		source_read(x->source, x->start + off, data, len) < 0)
+		return EXT2_ET_SHORT_READ;
+	return 0;
+}
+
+static errcode_t channel_read_low(io_channel c, unsigned long block, int count, void *data)
+{
+	return channel_read(c, block, count, data);
+}
+
+static errcode_t channel_flush(io_channel c)
+{
+	(void)c;
+	return 0;
+}
+
+static struct struct_io_manager volume_manager = {
+	.magic = EXT2_ET_MAGIC_IO_MANAGER,
+	.name = "volume",
+	.open = channel_open,
+	.close = channel_close,
+	.set_blksize = channel_set_blksize,
+	.read_blk = channel_read_low,
+	.read_blk64 = channel_read,
+	.flush = channel_flush,
+};
+
+int ext_open(const struct source *s, const struct volume *v, struct ext *ret, struct err *e)
+{
+	ret->source = s;
 	ret->start = v->start;
 	ret->size = v->size;
-	return 0;
+	opened = ret;
+	initialize_ext2_error_table();
+	errcode_t code =
+		ext2fs_open2("volume", NULL, EXT2_FLAG_64BITS, 0, 0, &volume_manager, &ret->fs);
+	return code ? err_say(e, -EINVAL, "read the file system: %s", error_message(code)) : 0;
 }
 
 void ext_close(struct ext *x)
@@ -210,7 +273,7 @@ static int blocks_copy(struct copying *c, uint64_t off, uint64_t end)
 		const size_t len = (size_t)min_u64(end - c->done, COPY_SIZE);
 		if (!range_ok(off, len, c->x->size))
 			return err_say(c->e, -EIO, "'%s': it has a block beyond the end", c->path);
-		r = fd_pread_full(c->x->fd, c->buf, len, (off_t)(c->x->start + off));
+		r = source_read(c->x->source, c->x->start + off, c->buf, len);
 		if (r < 0)
 			return err_set(c->e, r, "read '%s'", c->path);
 		r = piece_write(c, len);

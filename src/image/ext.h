@@ -8,19 +8,20 @@
 #include <stdint.h>
 
 struct err;
+struct source;
 struct volume;
 
 /* An ext2, ext3 or ext4 file system, opened for reading by libext2fs. */
 struct ext {
 	struct struct_ext2_filsys *fs;
-	int fd; /* of the image, the caller's */
+	const struct source *source; /* of the disk, the caller's */
 	uint64_t start, size; /* [bytes] of the file system in it */
 };
 
-#define EXT_NONE ((struct ext){.fd = -1})
+#define EXT_NONE ((struct ext){0})
 
-/* Return: 0; -EINVAL with the library's reason. */
-int ext_open(int fd, const struct volume *v, struct ext *ret, struct err *e);
+/* @ret stays where it is. Return: 0; -EINVAL with the library's reason. */
+int ext_open(const struct source *s, const struct volume *v, struct ext *ret, struct err *e);
 void ext_close(struct ext *x);
 
 /* It was not unmounted: its journal has changes that are not in place, and are not read. */

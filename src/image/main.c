@@ -6,12 +6,14 @@
 #include "engine/unpack.h"
 #include "image/ext.h"
 #include "image/loader.h"
+#include "image/source.h"
 #include "image/volume.h"
 #include "image/wall.h"
 #include "wire/image.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,13 +31,15 @@
  *	usher-image LINE IMAGE KERNEL INITRD UID
  *
  * LINE to INITRD are descriptors: a socket for the one answer (wire/image.h), the image, and two
- * files to fill. The kernel is unpacked here as well, because that is a large library, too.
+ * files to fill. An image with a format of its own is a socket, too: of a program that serves its
+ * content (image/source.h). The kernel is unpacked here as well, because that is a large library.
  */
 #define KERNEL_MAX MIB(256)
 #define INITRD_MAX ((uint64_t)WALL_FILE_MAX)
 #define INITRD_ALIGN 4 /* of each archive. Ref: Documentation/driver-api/early-userspace */
 
 struct look {
+	struct source source; /* of the image */
 	int image, kernel, initrd; /* descriptors */
 	int volume_count;
 	struct volume volumes[VOLUMES_MAX];
@@ -73,7 +77,7 @@ static void volume_consider(struct look *l, size_t i)
 	struct boot_choice c;
 
 	l->problems[i] = "damaged";
-	if (ext_open(l->image, &l->volumes[i], &x, NULL) < 0)
+	if (ext_open(&l->source, &l->volumes[i], &x, NULL) < 0)
 		return;
 	l->problems[i] = "no kernel";
 	if (l->root == VOLUMES_MAX && loader_is_root(&t))
@@ -123,7 +127,7 @@ static int kernel_missing(const struct look *l, struct err *e)
 static int volume_look(struct look *l, struct err *e)
 {
 	l->found = l->root = VOLUMES_MAX;
-	l->volume_count = volumes_find(l->image, l->volumes, e);
+	l->volume_count = volumes_find(&l->source, l->volumes, e);
 	if (l->volume_count < 0)
 		return l->volume_count;
 	for (int i = 0; i < l->volume_count; i++)
@@ -163,7 +167,7 @@ static int files_copy(struct look *l, struct err *e)
 {
 	struct ext x = EXT_NONE;
 
-	int r = ext_open(l->image, &l->volumes[l->found], &x, e);
+	int r = ext_open(&l->source, &l->volumes[l->found], &x, e);
 	if (r < 0)
 		return r;
 	l->answer.unclean = ext_is_unclean(&x);
@@ -207,9 +211,15 @@ static int image_look(struct look *l, uid_t uid, struct err *e)
 	int r = unpack_prepare(e);
 	if (r < 0)
 		return r;
+	r = source_prepare(&l->source, l->image, e);
+	if (r < 0)
+		return r;
 	r = wall_raise(uid, &step);
 	if (r < 0)
 		return err_set(e, r, "confine usher-image: %s", step);
+	r = source_open(&l->source, e);
+	if (r < 0)
+		return r;
 	r = volume_look(l, e);
 	if (r < 0)
 		return r;
@@ -240,6 +250,7 @@ int main(int argc, char **argv)
 		if (num_parse(argv[i + 1], 10, UINT32_MAX, &numbers[i]) < 0)
 			return 2;
 	terminal_leave();
+	(void)signal(SIGPIPE, SIG_IGN); /* a server that ends is an error like any other */
 	l->image = (int)numbers[1];
 	l->kernel = (int)numbers[2];
 	l->initrd = (int)numbers[3];

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/num.h"
+#include "image/source.h"
 
 #include <blkid/blkid.h>
 #include <errno.h>
@@ -22,13 +23,16 @@ static void value_copy(blkid_probe p, const char *name, char *buf, size_t size)
 }
 
 /* The file system on it, if it is one thing alone. */
-static int volume_learn(int fd, struct volume *v)
+static int volume_learn(const struct source *s, struct volume *v)
 {
 	blkid_probe p = blkid_new_probe();
+	uint64_t start = 0;
 
 	if (!p)
 		return -ENOMEM;
-	if (blkid_probe_set_device(p, fd, (blkid_loff_t)v->start, (blkid_loff_t)v->size) == 0 &&
+	const int fd = source_look(s, v->start, v->size, &start);
+	if (fd >= 0 &&
+		blkid_probe_set_device(p, fd, (blkid_loff_t)start, (blkid_loff_t)v->size) == 0 &&
 		blkid_probe_enable_superblocks(p, 1) == 0 &&
 		blkid_probe_set_superblocks_flags(p, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_UUID) == 0 &&
 		blkid_do_safeprobe(p) == 0) {
@@ -56,8 +60,8 @@ static bool partition_place(blkid_partition part, uint64_t disk, struct volume *
 	return true;
 }
 
-static int partitions_add(
-	int fd, blkid_partlist parts, uint64_t disk, struct volume list[VOLUMES_MAX])
+static int partitions_add(const struct source *s, blkid_partlist parts, uint64_t disk,
+	struct volume list[VOLUMES_MAX])
 {
 	int most = blkid_partlist_numof_partitions(parts), count = 0;
 
@@ -65,7 +69,7 @@ static int partitions_add(
 		blkid_partition part = blkid_partlist_get_partition(parts, i);
 		if (!part || !partition_place(part, disk, &list[count]))
 			continue;
-		int r = volume_learn(fd, &list[count]);
+		int r = volume_learn(s, &list[count]);
 		if (r < 0)
 			return r;
 		count++;
@@ -73,14 +77,16 @@ static int partitions_add(
 	return count;
 }
 
-int volumes_find(int fd, struct volume list[VOLUMES_MAX], struct err *e)
+int volumes_find(const struct source *s, struct volume list[VOLUMES_MAX], struct err *e)
 {
 	blkid_probe p = blkid_new_probe();
 	int count = -EINVAL;
+	uint64_t start = 0;
 
 	if (!p)
 		return err_set(e, -ENOMEM, "look for partitions");
-	if (blkid_probe_set_device(p, fd, 0, 0) < 0) {
+	const int fd = source_look(s, 0, s->size, &start);
+	if (fd < 0 || blkid_probe_set_device(p, fd, 0, (blkid_loff_t)s->size) < 0) {
 		blkid_free_probe(p);
 		return err_say(e, -EINVAL, "nothing can be read of it");
 	}
@@ -89,10 +95,10 @@ int volumes_find(int fd, struct volume list[VOLUMES_MAX], struct err *e)
 	(void)blkid_probe_enable_partitions(p, 1);
 	blkid_partlist parts = blkid_probe_get_partitions(p);
 	if (parts && blkid_partlist_numof_partitions(parts) > 0) {
-		count = partitions_add(fd, parts, disk, list);
+		count = partitions_add(s, parts, disk, list);
 	} else {
 		list[0] = (struct volume){.size = disk};
-		count = volume_learn(fd, &list[0]);
+		count = volume_learn(s, &list[0]);
 		count = count < 0 ? count : 1;
 	}
 	blkid_free_probe(p);

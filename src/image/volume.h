@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 struct err;
+struct source;
 
 #define VOLUMES_MAX 128
 
@@ -19,9 +20,9 @@ struct volume {
 };
 
 /*
- * Finds the volumes of the open disk or image @fd, in the order of their numbers.
+ * Finds the volumes of the disk @s, in the order of their numbers.
  * Return: their number; -ENOMEM, -errno.
  */
-int volumes_find(int fd, struct volume list[VOLUMES_MAX], struct err *e);
+int volumes_find(const struct source *s, struct volume list[VOLUMES_MAX], struct err *e);
 
 #endif

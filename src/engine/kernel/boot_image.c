@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "engine/storage.h"
 #include "program/installed.h"
 #include "program/process.h"
 #include "program/uid.h"
@@ -32,7 +33,11 @@
 #define IMAGE_MS 300000 /* usher-image limits itself to less; an emulated host is slow */
 
 struct look {
+	const char *path;
+	const struct disk_image *image; /* NULL: the disk is @path */
+	const char *run_dir;
 	int disk, line, their_line;
+	struct backend server; /* of an image: `disk` is the connection to it */
 	struct uid_lease uid;
 };
 
@@ -50,23 +55,33 @@ static int disk_open_to_read(const char *path, struct err *e)
 	return TAKE_FD(fd);
 }
 
-static int parts_open(
-	const char *path, const char *run_dir, struct look *l, struct boot_image *b, struct err *e)
+static int content_open(struct look *l, struct err *e)
+{
+	if (l->image) {
+		int r = storage_show(&l->server, l->image, l->run_dir, e);
+		l->disk = l->server.end;
+		return r;
+	}
+	l->disk = disk_open_to_read(l->path, e);
+	return l->disk < 0 ? l->disk : 0;
+}
+
+static int parts_open(struct look *l, struct boot_image *b, struct err *e)
 {
 	int line[2];
 
-	l->disk = disk_open_to_read(path, e);
-	if (l->disk < 0)
-		return l->disk;
+	int r = content_open(l, e);
+	if (r < 0)
+		return r;
 	b->kernel = memfd_create("kernel", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	b->initrd = memfd_create("initrd", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	int r = b->kernel < 0 || b->initrd < 0 ? -errno : wire_pair(line);
+	r = b->kernel < 0 || b->initrd < 0 ? -errno : wire_pair(line);
 	if (r < 0)
 		return err_set(e, r, "prepare " IMAGE_NAME);
 	l->line = line[0];
 	l->their_line = line[1];
 	/* Another user could not change to it, and is confined as the user that it is. */
-	return geteuid() == 0 ? uid_reserve(run_dir, &l->uid, e) : 0;
+	return geteuid() == 0 ? uid_reserve(l->run_dir, &l->uid, e) : 0;
 }
 
 static int look_start(
@@ -138,7 +153,11 @@ static int image_look(struct look *l, struct boot_image *b, struct err *e)
 	r = answer_wait(l, &b->found, e);
 	/* It may be taken over, and not end. The status of one that has died stays. */
 	(void)kill(child.pid, SIGKILL);
-	return answer_judge(r, process_reap(&child), &b->found, e);
+	const int status = process_reap(&child);
+	/* It says only that its server has ended. */
+	if (r == 0 && b->found.code == -EPIPE)
+		r = backend_explain(&l->server, r, e);
+	return answer_judge(r, status, &b->found, e);
 }
 
 /* Nobody changes the files any more. */
@@ -153,26 +172,34 @@ static int files_seal(struct boot_image *b, struct err *e)
 	return 0;
 }
 
-static int image_open(
-	const char *path, const char *run_dir, struct look *l, struct boot_image *b, struct err *e)
+static int image_open(struct look *l, struct boot_image *b, struct err *e)
 {
-	int r = parts_open(path, run_dir, l, b, e);
+	int r = parts_open(l, b, e);
 	if (r < 0)
 		return r;
 	r = image_look(l, b, e);
 	return r < 0 ? r : files_seal(b, e);
 }
 
-int boot_image_open(const char *path, const char *run_dir, struct boot_image *ret, struct err *e)
+int boot_image_open(const char *path, const struct disk_image *image, const char *run_dir,
+	struct boot_image *ret, struct err *e)
 {
-	struct look l = {.disk = -1, .line = -1, .their_line = -1, .uid = UID_LEASE_NONE};
+	struct look l = {.path = path,
+		.image = image,
+		.run_dir = run_dir,
+		.disk = -1,
+		.line = -1,
+		.their_line = -1,
+		.server = BACKEND_NONE,
+		.uid = UID_LEASE_NONE};
 	struct err own = {0};
 
 	*ret = BOOT_IMAGE_NONE;
-	int r = image_open(path, run_dir, &l, ret, &own);
+	int r = image_open(&l, ret, &own);
 	fd_close(&l.disk);
 	fd_close(&l.line);
 	fd_close(&l.their_line);
+	backend_stop(&l.server);
 	uid_release(&l.uid);
 	if (r == 0)
 		return 0;

@@ -4,6 +4,7 @@
 
 #include "wire/image.h"
 
+struct disk_image;
 struct err;
 
 /*
@@ -19,11 +20,14 @@ struct boot_image {
 #define BOOT_IMAGE_NONE ((struct boot_image){.kernel = -1, .initrd = -1})
 
 /*
- * @run_dir: BIND_STATE_DIR, for the user that usher-image gets.
+ * @image: its files, if it has a format of its own: then a program of QEMU shows usher-image the
+ * content (engine/storage.h). NULL: what @path names is the disk.
+ * @run_dir: BIND_STATE_DIR, for the users that these programs get.
  * Return: 0; -EINVAL the image has no kernel that can be used; -ENOENT usher-image is not
  * installed; -errno.
  */
-int boot_image_open(const char *path, const char *run_dir, struct boot_image *ret, struct err *e);
+int boot_image_open(const char *path, const struct disk_image *image, const char *run_dir,
+	struct boot_image *ret, struct err *e);
 void boot_image_close(struct boot_image *b);
 
 #endif

@@ -142,6 +142,25 @@ START_TEST(refuses_what_is_no_regular_file)
 }
 END_TEST
 
+/* A guest may have written the head of a format: only the user says which one an image has. */
+START_TEST(a_kernel_from_an_image_needs_its_format)
+{
+	struct guest_spec s = files_setup(sizeof(struct small_kernel));
+
+	file_make(other, "QFI\xfb\0\0\0\3", 8);
+	s.kernel = NULL;
+	s.kernel_from = other;
+	ck_assert_int_eq(open_and_close(&s), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(e.msg, "looks like a qcow2 image"));
+	ck_assert_ptr_nonnull(strstr(e.hint, ",format=qcow2"));
+	(void)unlink(other);
+	file_make(other, "conectix", 8);
+	ck_assert_int_eq(open_and_close(&s), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(e.hint, "qemu-img convert"));
+	files_clean();
+}
+END_TEST
+
 START_TEST(looks_at_the_place_of_the_statistics)
 {
 	struct guest_spec s = files_setup(sizeof(struct small_kernel));
@@ -175,5 +194,5 @@ START_TEST(counts_what_is_added_to_a_command_line)
 END_TEST
 
 SUITE("files", opens_what_a_guest_needs, refuses_a_kernel_cut_short,
-	refuses_what_is_no_regular_file, looks_at_the_place_of_the_statistics,
-	counts_what_is_added_to_a_command_line)
+	refuses_what_is_no_regular_file, a_kernel_from_an_image_needs_its_format,
+	looks_at_the_place_of_the_statistics, counts_what_is_added_to_a_command_line)

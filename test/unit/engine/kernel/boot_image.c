@@ -63,7 +63,7 @@ static int look(void)
 
 	e = (struct err){0};
 	(void)snprintf(path, sizeof(path), "%s/disk", home);
-	return boot_image_open(path, home, &image, &e);
+	return boot_image_open(path, NULL, home, &image, &e);
 }
 
 static void expect_found(void)
