@@ -426,13 +426,16 @@ static void user_fini(struct virtio_device *d)
 	user_free(u);
 }
 
-/* Return: 0, -EOPNOTSUPP. */
+/* One of a network card counts pairs, as DPDK does and QEMU expects. Return: 0, -EOPNOTSUPP. */
 static int backend_check(const struct vhost_user_device *u, struct err *e)
 {
-	if (u->device.queue_count <= u->link.queues)
+	const bool is_net = u->kind->type == VIRTIO_TYPE_NET;
+	const unsigned needed = is_net ? u->spec.queues : u->device.queue_count;
+
+	if (needed <= u->link.queues)
 		return 0;
 	return err_say(e, -EOPNOTSUPP, "'%s': its back end serves %u queues, and %u are needed",
-		u->spec.name, u->link.queues, u->device.queue_count);
+		u->spec.name, u->link.queues, needed);
 }
 
 static int config_ask(struct vhost_user_device *u, struct err *e)

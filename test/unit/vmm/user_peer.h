@@ -53,6 +53,7 @@ static struct {
 	enum misdeed misdeed;
 	uint32_t at; /* request */
 	uint64_t features, protocol;
+	uint64_t queues; /* that it says it serves */
 	unsigned seed;
 	/* What it was told: */
 	uint64_t accepted;
@@ -153,7 +154,7 @@ static void request_serve(const struct header *h, const uint8_t *payload, const 
 		number_answer(h, user.protocol);
 		break;
 	case VHOST_USER_GET_QUEUE_NUM:
-		number_answer(h, 4);
+		number_answer(h, user.queues);
 		break;
 	case VHOST_USER_GET_CONFIG:
 		memset(config, 0x11, sizeof(config));

@@ -27,6 +27,7 @@ static void user_describe(enum misdeed misdeed, uint32_t at)
 	memset(&user, 0, sizeof(user));
 	user.misdeed = misdeed;
 	user.at = at;
+	user.queues = 4;
 	user.features = BASICS | PROTOCOL | BIT64(VIRTIO_BLK_F_FLUSH) |
 			BIT64(VIRTIO_BLK_F_CONFIG_WCE) | BIT64(40);
 	user.protocol = UINT64_MAX & ~BIT64(INFLIGHT);
@@ -34,7 +35,7 @@ static void user_describe(enum misdeed misdeed, uint32_t at)
 }
 
 /* Return: what came of the machine. */
-static int user_start(struct err *e)
+static int user_start_as(enum virtio_type type, unsigned queues, struct err *e)
 {
 	int ends[2];
 
@@ -44,12 +45,17 @@ static int user_start(struct err *e)
 	machine_describe("user");
 	spec.backing = MEMORY_SHARED;
 	spec.virtio_count = 1;
-	spec.virtio[0] = (struct virtio_spec){.type = VIRTIO_TYPE_BLK,
+	spec.virtio[0] = (struct virtio_spec){.type = type,
 		.fd = ends[0],
-		.backend = {.name = "disk", .number = 3, .present = true, .queues = 2}};
+		.backend = {.name = "disk", .number = 3, .present = true, .queues = queues}};
 	spec.kernel.fd = open(getenv("USHER_PLUG"), O_RDONLY | O_CLOEXEC);
 	spec.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	return machine_init(&machine, &machine_reduced, &spec, e);
+}
+
+static int user_start(struct err *e)
+{
+	return user_start_as(VIRTIO_TYPE_BLK, 2, e);
 }
 
 static void user_finish(void)
@@ -213,6 +219,23 @@ START_TEST(a_back_end_without_our_version_is_refused)
 	user_describe(GOOD, 0);
 	user.features &= ~BIT64(VIRTIO_F_VERSION_1);
 	ck_assert_int_lt(user_start(&e), 0);
+	user_finish();
+}
+END_TEST
+
+/* One of network cards counts pairs of queues, and others count queues. */
+START_TEST(a_back_end_of_too_few_queues_is_refused)
+{
+	struct err e = {0};
+
+	user_describe(GOOD, 0);
+	user.queues = 1;
+	ck_assert_int_eq(user_start(&e), -EOPNOTSUPP);
+	ck_assert_ptr_nonnull(strstr(e.msg, "serves 1 queues, and 2 are needed"));
+	user_finish();
+	user_describe(GOOD, 0);
+	user.queues = 1;
+	ck_assert_msg(user_start_as(VIRTIO_TYPE_NET, 1, &e) == 0, "%s", e.msg);
 	user_finish();
 }
 END_TEST
@@ -415,7 +438,8 @@ END_TEST
 
 RIG_SUITE("virtio-user", a_back_end_gets_rings_and_memory, a_back_end_cannot_cut_memory,
 	a_back_end_holds_no_vcpu_up, a_back_end_that_lies_is_refused,
-	a_back_end_without_our_version_is_refused, a_back_end_that_lies_later_is_lost,
-	a_back_end_that_ends_is_lost, a_back_end_that_notes_its_work_comes_back,
-	nobody_waits_for_a_back_end_that_is_away, a_ring_that_is_nowhere_is_refused,
-	a_back_end_that_gives_two_notes_is_lost, random_answers_are_refused)
+	a_back_end_without_our_version_is_refused, a_back_end_of_too_few_queues_is_refused,
+	a_back_end_that_lies_later_is_lost, a_back_end_that_ends_is_lost,
+	a_back_end_that_notes_its_work_comes_back, nobody_waits_for_a_back_end_that_is_away,
+	a_ring_that_is_nowhere_is_refused, a_back_end_that_gives_two_notes_is_lost,
+	random_answers_are_refused)
