@@ -2,7 +2,8 @@
 """The image of a disk with Debian 12, for guests in the emulated host: made once, about 3 minutes.
 
 A disk as a person would have one: what `usher image from-debootstrap` makes, in a partition of a GPT.
-root has no password. Each boot of the emulated host writes to a snapshot of it.
+root has no password. Each boot of the emulated host writes to a snapshot of it. Beside it lie images of
+other formats with the same content.
 """
 import hashlib
 import pathlib
@@ -17,7 +18,8 @@ USHER = TOP / "build/src/cli/usher"
 PACKAGES = "login,openssh-server,busybox-static"
 
 # In the new root, before it becomes an image. The initramfs has the drivers of this disk alone: a small
-# one loads faster in the emulation. Every guest has the same host key.
+# one loads faster in the emulation. Every guest has the same host key. A guest with init=/sbin/report only
+# says what it is.
 HOOK = """
 cd "$1"
 echo MODULES=list >etc/initramfs-tools/conf.d/lab
@@ -26,7 +28,17 @@ rm -f etc/ssh/ssh_host_* etc/systemd/system/timers.target.wants/*
 rm -rf usr/share/man/* usr/share/doc/* usr/share/locale/* usr/share/i18n/* usr/share/info/*
 chroot . update-initramfs -u >/dev/null
 chroot . ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
+cat >usr/sbin/report <<'END'
+#!/bin/sh
+echo "report: $(. /etc/os-release; echo $ID $VERSION_ID) root $(sed -n 's|^\\(/dev/[^ ]*\\) / ext4 \\(r.\\).*|\\1 \\2|p' /proc/mounts)"
+echo "report: it was $(cat /written 2>/dev/null || echo untouched)"
+echo written 2>/dev/null >/written && sync
+exec busybox poweroff -f
+END
+chmod 755 usr/sbin/report
 """
+
+FORMATS = ("qcow2", "vmdk")
 
 PARTITION_START = 1 << 20
 FILE_SYSTEM_SIZE = 640 << 20
@@ -49,7 +61,16 @@ def find():
             cache.say("making the image of a Debian disk, once: about 3 minutes")
             with tempfile.TemporaryDirectory(prefix="usher-debian-lab.") as home:
                 make(pathlib.Path(home), path)
+        for name in FORMATS:
+            if not path.with_suffix("." + name).exists():
+                in_format(path, name)
     return path
+
+
+def in_format(path, name):
+    part = path.with_suffix(".part")
+    run("qemu-img", "convert", "-f", "raw", "-O", name, path, part)
+    part.rename(path.with_suffix("." + name))
 
 
 def make(home, path):

@@ -13,7 +13,7 @@ Executable files are tests, which source the others. The first comment lines say
   # guest: small          the kernel of guests: lab/small.py's; otherwise the emulated host's own
   # program: fio          one of this machine, on a disk for guests: lab/programs.py
   # disk: debian          /dev/image is a disk with Debian 12 (lab/debian.py); the same is in the
-                          file that /run/lab/image names
+                          file that /run/lab/image names, and beside it in images of other formats
   # timeout: 300          seconds (default: 120)
   # refused: calls        it has usher-vmm make system calls that its filter refuses
   # boot: own             a boot that no other test shares, with an empty /persist
