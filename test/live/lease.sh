@@ -9,7 +9,7 @@ for_anyone test/live/driver_nvme test/live/driver_gone
 programs=$work/build/test/live
 disk=$(nvme_address)
 block=$(block_of "$disk")
-cp "$(command -v sleep)" "$work/borrower" || fail 'copy sleep'
+cp /bin/sleep "$work/borrower" || fail 'copy sleep' # not busybox, which goes by its name
 chmod 755 "$work" "$work/borrower"
 log=/var/log/usher/leases
 rm -f "$log"

@@ -15,7 +15,8 @@ END
 line=$work/line
 mkfifo "$line"
 # The pipe is open for writing as well, so that the reader does not end with a stillborn guest.
-{ sed -u '/guest: ready/q' >"$work/console"; exec sleep 600; } <>"$line" &
+# The sed of busybox has no -u.
+{ /bin/sed -u '/guest: ready/q' >"$work/console"; exec sleep 600; } <>"$line" &
 at_exit "kill $!"
 start_guest script --device "$disk"
 vmm=$(vmm_pid)
