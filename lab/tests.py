@@ -21,13 +21,16 @@ Executable files are tests, which source the others. The first comment lines say
                           the last may end by power-off; $USHER_LAB_BOOT counts them; topology,
                           init and argument may be lists then, such as minimal,desktop
 """
+import base64
 import contextlib
 import dataclasses
 import itertools
 import os
 import pathlib
 import re
+import subprocess
 import sys
+import tempfile
 
 import cache
 import debian
@@ -41,6 +44,8 @@ import workers
 
 HERE = pathlib.Path(__file__).parent
 LIVE = HERE.parent / "test" / "live"
+SCHEMA = HERE.parent / "docs" / "usher.schema.json"
+SCHEMA_CHECK = HERE.parent / "test" / "golden" / "schema.py"
 SECONDS = 120
 # These may differ in each boot of a test.
 CHANGING = {"topology": "minimal", "init": "agent", "argument": "none"}
@@ -100,12 +105,17 @@ def batches(tests):
 
 
 class Report:
-    """Reads the output of lab/runner, passes it on, and records which tests have a result."""
+    """Reads the output of lab/runner, passes it on, and records which tests have a result.
 
-    def __init__(self):
+    After a boot before the last, success is not the test's result.
+    """
+
+    def __init__(self, is_last=True):
+        self.is_last = is_last
         self.text = b""
         self.running = None
         self.results = {}
+        self.documents = []  # (command, text) of the test that runs
 
     def feed(self, data):
         self.text += data
@@ -114,20 +124,44 @@ class Report:
             self.line(line.decode(errors="replace"))
 
     def line(self, line):
+        sent = re.match(r"document (\S*) (.*)", line)
+        if sent:
+            self.documents.append((sent[2], base64.b64decode(sent[1])))
+            return
         result = re.match(r"(start|ok|not ok|skip) ([\w-]+)(.*)", line)
         if result and result[1] == "start":
             self.running = result[2]
+            self.documents = []
             return
         if result:
-            self.results[result[2]] = result[1]
+            faults = document_faults(self.documents)
+            word = "not ok" if faults else result[1]
+            if word == "ok" and not self.is_last:
+                return
+            self.results[result[2]] = word
             self.running = None
-            line = f"{result[1]} live/{result[2]}{result[3]}"
+            line = "\n  ".join([f"{word} live/{result[2]}{result[3]}", *faults])
         print(line, flush=True)
 
     def fail(self, name, reason):
         self.results[name] = "not ok"
         self.running = None
         print(f"not ok live/{name}: {reason}", flush=True)
+
+
+def document_faults(documents):
+    """Where JSON documents differ from the schema. Checked here: Python's module for that takes
+    seconds to load in the emulation."""
+    with tempfile.TemporaryDirectory() as place:
+        paths = [pathlib.Path(place, str(number)) for number in range(len(documents))]
+        for path, (_, text) in zip(paths, documents):
+            path.write_bytes(text)
+        done = subprocess.run([sys.executable, "-B", SCHEMA_CHECK, "--document", SCHEMA, *paths], check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) if paths else None
+    if not done or done.returncode == 0:
+        return []
+    said = [line.replace(f"{place}/", "document ") for line in done.stdout.splitlines()]
+    return [*said, *(f"document {number} is of: {command}" for number, (command, _) in enumerate(documents))]
 
 
 def run_batch(tests):
@@ -157,10 +191,10 @@ def run_alone(test):
     try:
         for number in range(1, test.boots + 1):
             os.environ["USHER_LAB_BOOT"] = str(number)
-            report = Report()
             last = number == test.boots
+            report = Report(is_last=last)
             wish = dataclasses.replace(wish, **test.changes[number - 1])
-            status = boot(wish, [test], report if last else Passing(report), may_power_off=not last)
+            status = boot(wish, [test], report, may_power_off=not last)
             if report.running and (last or status != 0):
                 report.fail(test.name, f"the emulated host ended during boot {number} (lab status {status})")
             if report.results.get(test.name) in ("not ok", "skip"):
@@ -168,17 +202,6 @@ def run_alone(test):
     finally:
         os.environ.pop("USHER_LAB_BOOT", None)
         disk.forget(name)
-
-
-class Passing:
-    """A boot before the last; its success is not the test's result."""
-
-    def __init__(self, report):
-        self.report = report
-
-    def feed(self, data):
-        lines = [line for line in data.splitlines(keepends=True) if not line.startswith(b"ok ")]
-        self.report.feed(b"".join(lines))
 
 
 def run_one_batch(names):

@@ -141,7 +141,8 @@ expect_ok usher metrics
 expect_text "usher_device_errors_total{device=\"$card\",severity=\"nonfatal\"} 1"
 expect_text 'usher_journal_entries{state="taken"} 0'
 split -l 1 "$work/told.json" "$work/document."
-expect_ok python3 -B "$top/test/golden/schema.py" --document "$top/docs/usher.schema.json" "$work"/document.*
+command='usher monitor --json'
+expect_document "$work"/document.*
 for monitor in $monitors; do
 	kill -INT "$monitor"
 	wait "$monitor" || fail "a monitor ended with status $?"
