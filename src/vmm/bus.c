@@ -97,7 +97,8 @@ int bus_add_doorbell(struct bus_range *r, struct bus_doorbell *d, struct err *e)
 static bool ring_doorbell(const struct bus_range *r, uint64_t off, unsigned size, uint64_t value)
 {
 	for (const struct bus_doorbell *d = r->doorbells; d; d = d->next)
-		if (d->off == off && d->size == size && (!d->matches || d->value == value)) {
+		if (d->off == off && d->size == size && (!d->matches || d->value == value) &&
+			!d->foreign) {
 			(void)eventfd_write(d->eventfd, 1);
 			return true;
 		}

@@ -23,7 +23,8 @@ struct err;
 
 /*
  * A write that signals an eventfd instead of calling the range. KVM signals it while the range is
- * on its bus, without an exit (KVM_IOEVENTFD); where KVM has no room for it, the bus does.
+ * on its bus, without an exit (KVM_IOEVENTFD); where KVM has no room for it, the bus does, or calls
+ * the range if the eventfd is a foreign one.
  */
 struct bus_doorbell {
 	uint64_t off; /* from the range's start */
@@ -31,6 +32,7 @@ struct bus_doorbell {
 	bool matches; /* only a write of `value` counts */
 	uint64_t value;
 	int eventfd; /* the device's */
+	bool foreign; /* another program has it, too, and may have a writer wait: KVM alone rings */
 	bool in_kvm; /* set by the bus */
 	struct bus_doorbell *next; /* of the same range */
 };

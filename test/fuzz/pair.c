@@ -78,11 +78,6 @@ void irq_fini(struct irq *q)
 {
 }
 
-int irq_signal_msi(struct irq *q, uint64_t address, uint32_t data)
-{
-	return 0;
-}
-
 int irq_line(struct irq *q, int pin, bool level)
 {
 	return 0;

@@ -99,6 +99,22 @@ static void stage_routes(struct func_msix *m, unsigned first, unsigned end)
 	}
 }
 
+static void message_send(struct func_msix *m, unsigned n)
+{
+	const uint8_t *entry = table_entry(m, n);
+
+	(void)irq_signal_msi(m->irq, le64_get(entry), le32_get(entry + PCI_MSIX_ENTRY_DATA));
+}
+
+/* What was signalled while it was masked. */
+static void message_release(struct func_msix *m, unsigned n)
+{
+	if (!m->vectors[n].waits)
+		return;
+	m->vectors[n].waits = false;
+	message_send(m, n);
+}
+
 /* Brings vectors [@first, @end) to where table and control register say. */
 static void refresh_vectors(struct func_msix *m, unsigned first, unsigned end)
 {
@@ -108,7 +124,10 @@ static void refresh_vectors(struct func_msix *m, unsigned first, unsigned end)
 		vector_failed(m, first, "set the routes", r);
 	for (unsigned n = first; n < end; n++) {
 		struct func_vector *v = &m->vectors[n];
-		if (!func_msix_is_live(m, n) || v->eventfd < 0 || v->attached)
+		if (!func_msix_is_live(m, n))
+			continue;
+		message_release(m, n);
+		if (v->eventfd < 0 || v->attached)
 			continue;
 		r = func_vector_attach(m->irq, v);
 		if (r < 0)
@@ -234,7 +253,14 @@ void func_msix_share(struct func_msix *m)
 
 void func_msix_signal(struct func_msix *m, unsigned n)
 {
+	if (!m->on || n >= m->count)
+		return;
+	struct func_vector *v = &m->vectors[n];
+	if (v->foreign && func_msix_is_live(m, n))
+		message_send(m, n);
+	else if (v->foreign)
+		v->waits = true;
 	/* A vector that was never live has no eventfd yet, but it can be pending. */
-	if (m->on && n < m->count && func_vector_make(m->irq, &m->vectors[n]) >= 0)
-		(void)eventfd_write(m->vectors[n].eventfd, 1);
+	else if (func_vector_make(m->irq, v) >= 0)
+		(void)eventfd_write(v->eventfd, 1);
 }

@@ -77,7 +77,10 @@ bool func_msix_is_live(const struct func_msix *m, unsigned n);
  */
 int func_msix_eventfd(struct func_msix *m, unsigned n);
 
-/* Other programs get these eventfds: nothing here waits for what they do with them. */
+/*
+ * Other programs get these eventfds. Such a program can make whoever reads or writes one wait, so
+ * nothing here does either: our own signals go to KVM without the eventfd.
+ */
 void func_msix_share(struct func_msix *m);
 
 /* The device interrupts with vector @n: at once if it is live, else once it is, if MSI-X is on. */

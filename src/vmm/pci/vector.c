@@ -64,7 +64,9 @@ bool func_vector_pending(const struct func_vector *v)
 	eventfd_t count;
 
 	/* While KVM has it, KVM has delivered it, whatever the count says. */
-	if (v->eventfd < 0 || v->attached || v->foreign || eventfd_read(v->eventfd, &count) < 0)
+	if (v->foreign)
+		return v->waits;
+	if (v->eventfd < 0 || v->attached || eventfd_read(v->eventfd, &count) < 0)
 		return false;
 	/* What the device has added meanwhile stays. */
 	(void)eventfd_write(v->eventfd, count);
@@ -76,7 +78,7 @@ void func_vector_quiet(struct irq *q, struct func_vector *v)
 	eventfd_t count;
 
 	func_vector_detach(q, v);
-	v->armed = false;
+	v->armed = v->waits = false;
 	/* The other program may have cleared O_NONBLOCK, which both have in common. */
 	if (v->eventfd >= 0 && !v->foreign)
 		(void)eventfd_read(v->eventfd, &count);

@@ -19,7 +19,8 @@ struct func_vector {
 	int gsi; /* -1 */
 	bool attached; /* KVM listens to the eventfd */
 	bool armed; /* vmm/pass: VFIO signals the eventfd */
-	bool foreign; /* another program has the eventfd, and may have a reader of it wait */
+	bool foreign; /* another program has the eventfd, and may have whoever uses it wait */
+	bool waits; /* of a foreign one: we have signalled it while it was not live */
 	uint64_t signals; /* vmm/pass/count: as the host's kernel has counted them */
 	uint64_t counted; /* of these, since the vector was last turned on */
 };
@@ -36,7 +37,7 @@ int func_vector_route(struct irq *q, struct func_vector *v, uint64_t address, ui
 int func_vector_attach(struct irq *q, struct func_vector *v);
 void func_vector_detach(struct irq *q, struct func_vector *v);
 
-/* Whether a signal waits to be delivered; of a foreign one, that is not known: false. */
+/* Whether a signal waits to be delivered; of a foreign one, only our own are known. */
 bool func_vector_pending(const struct func_vector *v);
 
 /*

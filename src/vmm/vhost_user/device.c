@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "vmm/copy.h"
 #include "vmm/keeper.h"
+#include "vmm/vhost_user/doorbell.h"
 #include "vmm/vhost_user/kind.h"
 #include "vmm/vhost_user/link.h"
 #include "vmm/virtio/pci.h"
@@ -242,9 +243,10 @@ static int rings_stop(struct vhost_user_device *u)
 	return r;
 }
 
-WALL_CALL(worker, write);
-
-/* Interrupts may have been signalled to where nobody listens any more: one more does no harm. */
+/*
+ * Interrupts may have been signalled to where nobody listens any more: one more does no harm. It is
+ * not signalled by the eventfd, which the back end can fill.
+ */
 static int rings_rewire(struct vhost_user_device *u)
 {
 	struct lock *lock = u->device.lock;
@@ -256,13 +258,13 @@ static int rings_rewire(struct vhost_user_device *u)
 	}
 	u->rewired = false;
 	lock_drop(lock);
-	for (unsigned n = 0; r == 0 && n < u->device.queue_count; n++) {
-		if (!u->rings[n].enabled)
-			continue;
-		r = vhost_user_link_set_call(&u->link, n, u->rings[n].call);
-		(void)eventfd_write(u->rings[n].call, 1);
-	}
+	for (unsigned n = 0; r == 0 && n < u->device.queue_count; n++)
+		if (u->rings[n].enabled)
+			r = vhost_user_link_set_call(&u->link, n, u->rings[n].call);
 	lock_take(lock);
+	for (unsigned n = 0; u->running && n < u->device.queue_count; n++)
+		if (u->rings[n].enabled)
+			u->device.transport->interrupt(u->device.transport, n);
 	return r;
 }
 
@@ -275,7 +277,7 @@ static int rings_ring(struct vhost_user_device *u)
 	lock_drop(lock);
 	for (unsigned n = 0; n < u->device.queue_count; n++)
 		if (bells & BIT64(n) && u->rings[n].enabled)
-			(void)eventfd_write(u->rings[n].kick, 1);
+			doorbell_ring(u->rings[n].kick);
 	lock_take(lock);
 	return 0;
 }
@@ -487,7 +489,7 @@ static int user_plug(struct vhost_user_device *u, struct err *e)
 	int r = virtio_pci_init(&u->pci, u->vm, &u->device, u->kind->class, e);
 
 	if (r >= 0) {
-		func_msix_share(&u->pci.endpoint.msix);
+		virtio_pci_share(&u->pci);
 		r = pci_plug(u->vm, &u->pci.endpoint.func, u->kind->name, e);
 	}
 	if (r < 0)

@@ -6,14 +6,13 @@
 #include "base/fd.h"
 #include "vmm/copy.h"
 #include "vmm/memory.h"
-#include "vmm/walls/mark.h"
+#include "vmm/vhost_user/doorbell.h"
 
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/uio.h>
 
 #define F_PROTOCOL_FEATURES 30 /* the back end knows features of the conversation */
@@ -258,8 +257,6 @@ static int addresses_tell(struct vhost_user_link *l, const struct memory *memory
 	return vhost_user_send(l->fd, &m, false);
 }
 
-WALL_CALL(main | worker, write);
-
 /*
  * The doorbell is rung before the back end has it: chains may have been listed before. With the
  * doorbell it starts, so that comes last.
@@ -279,7 +276,7 @@ static int ring_start(struct vhost_user_link *l, const struct memory *memory,
 	r = eventfd_tell(l, VHOST_USER_SET_VRING_CALL, n, q->call);
 	if (r < 0)
 		return r;
-	(void)eventfd_write(q->kick, 1);
+	doorbell_ring(q->kick);
 	return eventfd_tell(l, VHOST_USER_SET_VRING_KICK, n, q->kick);
 }
 

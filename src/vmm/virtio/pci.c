@@ -560,6 +560,13 @@ int virtio_pci_init(
 	return r;
 }
 
+void virtio_pci_share(struct virtio_pci *p)
+{
+	func_msix_share(&p->endpoint.msix);
+	for (unsigned i = 0; i < p->device->queue_count; i++)
+		p->kicks[i].doorbell.foreign = true;
+}
+
 void virtio_pci_fini(struct virtio_pci *p)
 {
 	p->endpoint.func.ops->fini(&p->endpoint.func);

@@ -53,6 +53,12 @@ struct virtio_pci {
 int virtio_pci_init(struct virtio_pci *p, struct vm *vm, struct virtio_device *d, uint32_t class,
 	struct err *e);
 
+/*
+ * Other programs get the eventfds of interrupts and doorbells: nothing waits for what they do with
+ * them. Context: before pci_plug().
+ */
+void virtio_pci_share(struct virtio_pci *p);
+
 /* Of a function that was never plugged; a plugged one is finished with its slot. */
 void virtio_pci_fini(struct virtio_pci *p);
 

@@ -240,4 +240,80 @@ static void *user_run(void *arg)
 	return arg;
 }
 
+static inline void user_describe(enum misdeed misdeed, uint32_t at)
+{
+	memset(&user, 0, sizeof(user));
+	user.misdeed = misdeed;
+	user.at = at;
+	user.queues = 4;
+	user.features = BASICS | PROTOCOL | BIT64(VIRTIO_BLK_F_FLUSH) |
+			BIT64(VIRTIO_BLK_F_CONFIG_WCE) | BIT64(40);
+	user.protocol = UINT64_MAX & ~BIT64(INFLIGHT);
+	vhost_user_patience = misdeed == SILENT ? 1000 : 20000;
+}
+
+/* Return: what came of the machine. */
+static inline int user_start_as(enum virtio_type type, unsigned queues, struct err *e)
+{
+	int ends[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	user.fd = ends[1];
+	ck_assert_int_eq(pthread_create(&user.thread, NULL, user_run, NULL), 0);
+	machine_describe("user");
+	spec.backing = MEMORY_SHARED;
+	spec.virtio_count = 1;
+	spec.virtio[0] = (struct virtio_spec){.type = type,
+		.fd = ends[0],
+		.backend = {.name = "disk", .number = 3, .present = true, .queues = queues}};
+	spec.kernel.fd = open(getenv("USHER_PLUG"), O_RDONLY | O_CLOEXEC);
+	spec.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	return machine_init(&machine, &machine_reduced, &spec, e);
+}
+
+static inline int user_start(struct err *e)
+{
+	return user_start_as(VIRTIO_TYPE_BLK, 2, e);
+}
+
+static inline void user_finish(void)
+{
+	machine_finish();
+	(void)shutdown(user.fd, SHUT_RDWR);
+	(void)pthread_join(user.thread, NULL);
+	(void)close(user.fd);
+}
+
+static inline void user_await(unsigned request, unsigned count)
+{
+	for (unsigned ms = 0; __atomic_load_n(&user.asked[request], __ATOMIC_ACQUIRE) < count;
+		ms++) {
+		ck_assert_uint_lt(ms, 10000);
+		(void)usleep(1000);
+	}
+}
+
+static inline void driver_set_up(void)
+{
+	device_choose(1, VIRTIO_TYPE_BLK);
+	features_accept(BASICS | BIT64(VIRTIO_BLK_F_FLUSH));
+	for (unsigned n = 0; n < 2; n++) {
+		queue_place(n);
+		queue_enable(n);
+	}
+}
+
+/* The driver's side of a back end that is lost. */
+static inline void lost_expect(void)
+{
+	for (unsigned ms = 0; !(common_get(COMMON(device_status), 1) & VIRTIO_CONFIG_S_NEEDS_RESET);
+		ms++) {
+		serve();
+		ck_assert_uint_lt(ms, 10000);
+		(void)usleep(1000);
+	}
+	reset();
+	ck_assert_uint_eq(features_offered(), 0);
+}
+
 #endif

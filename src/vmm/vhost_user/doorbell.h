@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMM_VHOST_USER_DOORBELL_H
+#define VMM_VHOST_USER_DOORBELL_H
+
+/*
+ * Rings a doorbell, an eventfd that a back end has, too. A back end can fill its counter, and clear
+ * O_NONBLOCK, which both sides have in common: then a write waits for as long as the back end
+ * likes. This one waits a second at most, and leaves a doorbell that is full: it rings already.
+ * Context: a thread that may wait.
+ */
+void doorbell_ring(int eventfd);
+
+#endif
