@@ -183,6 +183,8 @@ static void finish_function(struct pci_func *f)
 {
 	struct endpoint *p = endpoint_of(f);
 
+	if (p->ops->halt)
+		p->ops->halt(p);
 	lock_take(&p->lock);
 	release_endpoint(p);
 	lock_drop(&p->lock);

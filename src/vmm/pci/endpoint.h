@@ -39,7 +39,12 @@ struct endpoint_ops {
 	void (*reset)(struct endpoint *p);
 	/* The card has left its slot. NULL: nothing to do. */
 	void (*eject)(struct endpoint *p);
-	/* The endpoint is not used again: frees what holds it. NULL: nothing to do. */
+	/*
+	 * The endpoint is not used again: the device's own threads end, which may use its eventfds
+	 * until then. Context: without a lock, before fini. NULL: it has none that do.
+	 */
+	void (*halt)(struct endpoint *p);
+	/* Likewise, at last: frees what holds it. NULL: nothing to do. */
 	void (*fini)(struct endpoint *p);
 };
 

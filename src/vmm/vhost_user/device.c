@@ -411,8 +411,11 @@ static void user_free(struct vhost_user_device *u)
 	free(u);
 }
 
-/* The guest is over: what the back end still does with its memory is nobody's. */
-static void user_fini(struct virtio_device *d)
+/*
+ * The guest is over: what the back end still does with its memory is nobody's. The worker has a
+ * copy of the eventfds' numbers.
+ */
+static void user_halt(struct virtio_device *d)
 {
 	struct vhost_user_device *u = user_of(d);
 
@@ -420,9 +423,15 @@ static void user_fini(struct virtio_device *d)
 	u->lost = true;
 	rings_end(u);
 	end_unwatch(u);
-	lock_drop(d->lock);
 	(void)shutdown(u->link.fd, SHUT_RDWR);
+	lock_drop(d->lock);
 	worker_fini(&u->worker);
+}
+
+static void user_fini(struct virtio_device *d)
+{
+	struct vhost_user_device *u = user_of(d);
+
 	loop_remove(&u->vm->loop, &u->called);
 	loop_settle(&u->vm->loop);
 	user_free(u);
@@ -509,6 +518,7 @@ static void user_init(struct vhost_user_device *u, struct vm *vm)
 		.rewired = user_rewired,
 		.reset = user_reset,
 		.is_drained = user_is_drained,
+		.halt = user_halt,
 		.fini = user_fini};
 	u->vm = vm;
 	u->link = VHOST_USER_LINK_NONE;

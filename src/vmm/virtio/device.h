@@ -74,6 +74,11 @@ struct virtio_ops {
 	 * work. NULL: none ever is.
 	 */
 	bool (*is_drained)(struct virtio_device *d, unsigned n);
+	/*
+	 * The guest is over: threads of the type that use eventfds of the transport end, before
+	 * these are closed. Context: without a lock. NULL: it has none.
+	 */
+	void (*halt)(struct virtio_device *d);
 	/* Frees the device. Context: without a lock. */
 	void (*fini)(struct virtio_device *d);
 };

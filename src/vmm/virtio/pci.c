@@ -377,6 +377,14 @@ static struct virtio_pci **list_find(struct vm *vm, const struct virtio_pci *p)
 	return at;
 }
 
+static void function_halt(struct endpoint *e)
+{
+	struct virtio_device *d = pci_of(e)->device;
+
+	if (d->ops->halt)
+		d->ops->halt(d);
+}
+
 static void function_fini(struct endpoint *e)
 {
 	struct virtio_pci *p = pci_of(e);
@@ -396,6 +404,7 @@ static const struct endpoint_ops virtio_pci_ops = {
 	.config_wrote = window_wrote,
 	.reset = function_reset,
 	.eject = function_reset,
+	.halt = function_halt,
 	.fini = function_fini,
 };
 

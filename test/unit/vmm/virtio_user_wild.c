@@ -6,6 +6,7 @@
 #include "virtio_rig.h"
 #include "vmm/vhost_user/doorbell.h"
 #include "vmm/vhost_user/message.h"
+#include "vmm/virtio/pci.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -162,6 +163,41 @@ START_TEST(a_doorbell_waits_a_second_at_most)
 }
 END_TEST
 
+static const struct virtio_ops *user_ops;
+static bool halted;
+
+static void halt_watch(struct virtio_device *d)
+{
+	const struct virtio_pci *p = machine.vm.virtio;
+
+	ck_assert_int_ge(p->endpoint.msix.vectors[1].eventfd, 0);
+	ck_assert_int_ge(p->kicks[0].source.fd, 0);
+	user_ops->halt(d);
+	halted = true;
+}
+
+/* The worker has the numbers of eventfds: none is closed, and perhaps another's, until it ends. */
+START_TEST(the_worker_ends_before_its_eventfds)
+{
+	static struct virtio_ops ops;
+	struct err e = {0};
+
+	user_describe(GOOD, 0);
+	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
+	driver_set_up();
+	(void)vector_share();
+	driver_go();
+	user_await(VHOST_USER_SET_VRING_ENABLE, 2);
+	user_ops = machine.vm.virtio->device->ops;
+	ops = *user_ops;
+	ops.halt = halt_watch;
+	machine.vm.virtio->device->ops = &ops;
+	halted = false;
+	user_finish();
+	ck_assert(halted);
+}
+END_TEST
+
 /* Random answers at each question: nothing but an error comes of them. */
 START_TEST(random_answers_are_refused)
 {
@@ -180,4 +216,4 @@ END_TEST
 
 RIG_SUITE("virtio_user_wild", a_back_end_holds_no_vcpu_up,
 	a_back_end_that_fills_eventfds_holds_nobody_up, a_doorbell_waits_a_second_at_most,
-	random_answers_are_refused)
+	the_worker_ends_before_its_eventfds, random_answers_are_refused)
