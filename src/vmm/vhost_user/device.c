@@ -67,6 +67,7 @@ struct vhost_user_device {
 	bool lost;
 	bool away; /* the back end has ended, and may come back: it noted what it had in work */
 	bool resumes; /* it is back, and the rings are the same */
+	int renewing; /* the connection to one that may be back; -1: none */
 	uint64_t generation; /* counts resets */
 	uint64_t bells; /* bit N: queue N was rung by the driver, and not by KVM */
 	bool running; /* the back end has the rings of generation `started` */
@@ -210,16 +211,34 @@ static bool is_not_yet(int r)
 
 WALL_CALL(worker, poll);
 
+/* Under the lock. The end of the guest shuts this connection, too: nobody waits for an answer. */
+static int connection_ask(struct vhost_user_device *u, int fd, struct vhost_user_link *next)
+{
+	struct lock *lock = u->device.lock;
+
+	u->renewing = fd;
+	lock_drop(lock);
+	const int r = vhost_user_link_ask(next, fd);
+	lock_take(lock);
+	u->renewing = -1;
+	return u->lost ? -ECANCELED : r;
+}
+
 /* Asks for a new connection. Return: 0, also if there is none yet; -errno. */
 static int backend_renew(struct vhost_user_device *u)
 {
 	struct lock *lock = u->device.lock;
+	struct vhost_user_link next;
 
 	lock_drop(lock);
 	(void)poll(NULL, 0, RENEW_MS);
-	const int fd = keeper_lend_backend(u->vm->keeper, u->spec.number);
-	const int r = fd < 0 ? fd : vhost_user_link_renew(&u->link, fd);
+	int fd = keeper_lend_backend(u->vm->keeper, u->spec.number);
 	lock_take(lock);
+	int r = u->lost ? -ECANCELED : fd < 0 ? fd : connection_ask(u, fd, &next);
+	if (r == 0)
+		r = vhost_user_link_renew(&u->link, &next);
+	if (r < 0)
+		fd_close(&fd);
 	if (u->lost || is_not_yet(r))
 		return 0;
 	u->away = false;
@@ -424,6 +443,8 @@ static void user_halt(struct virtio_device *d)
 	rings_end(u);
 	end_unwatch(u);
 	(void)shutdown(u->link.fd, SHUT_RDWR);
+	if (u->renewing >= 0)
+		(void)shutdown(u->renewing, SHUT_RDWR);
 	lock_drop(d->lock);
 	worker_fini(&u->worker);
 }
@@ -522,7 +543,7 @@ static void user_init(struct vhost_user_device *u, struct vm *vm)
 		.fini = user_fini};
 	u->vm = vm;
 	u->link = VHOST_USER_LINK_NONE;
-	u->called.fd = -1;
+	u->called.fd = u->renewing = -1;
 	u->job.run = rings_follow;
 	worker_init(&u->worker, "vhost-user");
 	virtio_init(&u->device, &u->ops, vm->name, &vm->memory);

@@ -97,31 +97,30 @@ static int features_settle(struct vhost_user_link *l)
 	return r;
 }
 
-int vhost_user_link_init(struct vhost_user_link *l, int fd, struct err *e)
+int vhost_user_link_ask(struct vhost_user_link *next, int fd)
 {
-	*l = VHOST_USER_LINK_NONE;
-	l->fd = fd;
-	int r = features_settle(l);
-	if (r == 0 && l->features & BIT64(VIRTIO_F_VERSION_1))
-		return 0;
-	vhost_user_link_fini(l);
-	return err_set(e, r < 0 ? r : -EOPNOTSUPP, "agree with a vhost-user back end");
+	*next = VHOST_USER_LINK_NONE;
+	next->fd = fd;
+	int r = features_settle(next);
+	return r < 0 || next->features & BIT64(VIRTIO_F_VERSION_1) ? r : -EOPNOTSUPP;
 }
 
-int vhost_user_link_renew(struct vhost_user_link *l, int fd)
+int vhost_user_link_init(struct vhost_user_link *l, int fd, struct err *e)
 {
-	struct vhost_user_link next;
+	int r = vhost_user_link_ask(l, fd);
+	if (r == 0)
+		return 0;
+	vhost_user_link_fini(l);
+	return err_set(e, r, "agree with a vhost-user back end");
+}
 
-	int r = vhost_user_link_init(&next, fd, NULL);
-	if (r < 0)
-		return r;
-	if (l->features & ~next.features || l->protocol != next.protocol ||
-		next.queues < l->queues) {
-		vhost_user_link_fini(&next);
+int vhost_user_link_renew(struct vhost_user_link *l, const struct vhost_user_link *next)
+{
+	if (l->features & ~next->features || l->protocol != next->protocol ||
+		next->queues < l->queues)
 		return -EOPNOTSUPP;
-	}
 	fd_close(&l->fd);
-	l->fd = next.fd;
+	l->fd = next->fd;
 	return 0;
 }
 

@@ -54,10 +54,13 @@ void vhost_user_link_fini(struct vhost_user_link *l);
 int vhost_user_link_config(struct vhost_user_link *l, void *to, uint32_t size);
 
 /*
- * Takes over @fd, a new connection to a back end that has ended, which noted what it had in work.
- * Return: 0; -EOPNOTSUPP it no longer has what was agreed on; -errno; @l is as it was.
+ * A back end that has ended, and noted what it had in work, is back. The first call agrees with it
+ * over @fd, which stays the caller's, and may be shut down meanwhile. The second one has @next go
+ * on for @l; it does not wait, so a lock may be held. Return: 0; -EOPNOTSUPP the back end no longer
+ * has what was agreed on; -errno; @l is as it was, and @fd the caller's.
  */
-int vhost_user_link_renew(struct vhost_user_link *l, int fd);
+int vhost_user_link_ask(struct vhost_user_link *next, int fd);
+int vhost_user_link_renew(struct vhost_user_link *l, const struct vhost_user_link *next);
 
 /*
  * Hands it the rings. @accepted: features of the driver. @resumes: a back end that has ended had

@@ -201,7 +201,7 @@ static int keeper_answer(struct keeper *k, struct wire_call *call, int *ret_fd)
 
 	ck_assert_uint_eq(call->header.kind, WIRE_LEND_BACKEND);
 	ck_assert_int_eq(call->group, 3);
-	lent++;
+	(void)__atomic_add_fetch(&lent, 1, __ATOMIC_RELEASE);
 	if (lent == 1)
 		return -ECONNREFUSED;
 	if (lent == 2)
@@ -283,6 +283,25 @@ START_TEST(nobody_waits_for_a_back_end_that_is_away)
 }
 END_TEST
 
+/* It answers nothing when it is back: the guest's end does not wait for the answer. */
+START_TEST(nobody_waits_for_a_back_end_that_is_back_and_silent)
+{
+	note_start();
+	const int64_t begun = clock_ms();
+	user.misdeed = SILENT;
+	user.at = VHOST_USER_GET_FEATURES;
+	(void)shutdown(user.fd, SHUT_RDWR);
+	for (unsigned ms = 0; __atomic_load_n(&lent, __ATOMIC_ACQUIRE) < 3; ms++) {
+		serve();
+		ck_assert_uint_lt(ms, 10000);
+		(void)usleep(1000);
+	}
+	user_await(VHOST_USER_GET_FEATURES, 2);
+	user_finish();
+	ck_assert_int_lt(clock_ms() - begun, 10000);
+}
+END_TEST
+
 /* A ring that is nowhere costs the device, too, and no message leaves for it. */
 START_TEST(a_ring_that_is_nowhere_is_refused)
 {
@@ -323,5 +342,6 @@ RIG_SUITE("virtio-user", a_back_end_gets_rings_and_memory, a_back_end_cannot_cut
 	a_back_end_that_lies_is_refused, a_back_end_without_our_version_is_refused, a_back_end_of_too_few_queues_is_refused,
 	a_back_end_that_lies_later_is_lost, a_back_end_that_ends_is_lost,
 	a_back_end_that_notes_its_work_comes_back, nobody_waits_for_a_back_end_that_is_away,
+	nobody_waits_for_a_back_end_that_is_back_and_silent,
 	a_ring_that_is_nowhere_is_refused,
 	a_back_end_that_gives_two_notes_is_lost)
