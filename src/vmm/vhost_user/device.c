@@ -2,6 +2,7 @@
 #include "vmm/vhost_user/device.h"
 
 #include "base/bits.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -28,6 +29,8 @@
 #include <sys/uio.h>
 
 #define RENEW_MS 500 /* between two tries */
+#define LASTS_MS 10000 /* a back end that ends sooner after its return has returned in vain */
+#define VAIN_MAX 4
 
 /*
  * How it works
@@ -68,6 +71,8 @@ struct vhost_user_device {
 	bool away; /* the back end has ended, and may come back: it noted what it had in work */
 	bool resumes; /* it is back, and the rings are the same */
 	int renewing; /* the connection to one that may be back; -1: none */
+	int64_t back_ms; /* when it was back last */
+	unsigned vain; /* times that it returned in vain, one after the other */
 	uint64_t generation; /* counts resets */
 	uint64_t bells; /* bit N: queue N was rung by the driver, and not by KVM */
 	bool running; /* the back end has the rings of generation `started` */
@@ -116,6 +121,15 @@ static void end_unwatch(struct vhost_user_device *u)
 	u->watched = false;
 }
 
+/* Under the lock. Whether it ends again and again: without end, so would be what is told of it. */
+static bool is_in_vain(struct vhost_user_device *u)
+{
+	if (u->back_ms && clock_ms() - u->back_ms < LASTS_MS)
+		return ++u->vain > VAIN_MAX;
+	u->vain = 0;
+	return false;
+}
+
 /*
  * Under the lock. A back end that has ended, and noted what it had in work, goes on with it when it
  * is back. The driver waits, and learns nothing of it.
@@ -124,7 +138,7 @@ static bool backend_leaves(struct vhost_user_device *u, int r)
 {
 	if (u->lost || u->away)
 		return true;
-	if ((r != -EPIPE && r != -ECONNRESET) || u->link.inflight_fd < 0)
+	if ((r != -EPIPE && r != -ECONNRESET) || u->link.inflight_fd < 0 || is_in_vain(u))
 		return false;
 	u->away = true;
 	end_unwatch(u);
@@ -244,6 +258,7 @@ static int backend_renew(struct vhost_user_device *u)
 	u->away = false;
 	if (r < 0)
 		return r;
+	u->back_ms = clock_ms();
 	u->end.fd = u->link.fd;
 	u->watched = loop_add(&u->vm->loop, &u->end, NULL) >= 0;
 	log_info(u->vm->name, "%s '%s': its back end is back", u->kind->name, u->spec.name);

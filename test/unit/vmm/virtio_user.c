@@ -302,6 +302,28 @@ START_TEST(nobody_waits_for_a_back_end_that_is_back_and_silent)
 }
 END_TEST
 
+/* Each return is told, so there is an end to them. */
+START_TEST(a_back_end_that_ends_again_and_again_is_lost)
+{
+	note_start();
+	lent = 2;
+	for (unsigned n = 0; n < 5; n++) {
+		ck_assert_uint_eq(common_get(COMMON(device_status), 1), GOING);
+		(void)shutdown(user.fd, SHUT_RDWR);
+		for (unsigned ms = 0; n < 5 && lent < 3 + n; ms++) {
+			serve();
+			ck_assert_uint_lt(ms, 10000);
+			(void)usleep(1000);
+		}
+		user_await(VHOST_USER_SET_VRING_ENABLE, 2 * (n + 2));
+	}
+	(void)shutdown(user.fd, SHUT_RDWR);
+	lost_expect();
+	ck_assert_uint_eq(lent, 7);
+	user_finish();
+}
+END_TEST
+
 /* A ring that is nowhere costs the device, too, and no message leaves for it. */
 START_TEST(a_ring_that_is_nowhere_is_refused)
 {
@@ -343,5 +365,5 @@ RIG_SUITE("virtio-user", a_back_end_gets_rings_and_memory, a_back_end_cannot_cut
 	a_back_end_that_lies_later_is_lost, a_back_end_that_ends_is_lost,
 	a_back_end_that_notes_its_work_comes_back, nobody_waits_for_a_back_end_that_is_away,
 	nobody_waits_for_a_back_end_that_is_back_and_silent,
-	a_ring_that_is_nowhere_is_refused,
+	a_back_end_that_ends_again_and_again_is_lost, a_ring_that_is_nowhere_is_refused,
 	a_back_end_that_gives_two_notes_is_lost)
