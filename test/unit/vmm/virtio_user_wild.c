@@ -214,6 +214,27 @@ START_TEST(random_answers_are_refused)
 }
 END_TEST
 
+/* The same while the guest runs: they cost the device. */
+START_TEST(random_answers_cost_the_device)
+{
+	static const uint32_t questions[] = {VHOST_USER_SET_MEM_TABLE, VHOST_USER_SET_VRING_ENABLE,
+		VHOST_USER_GET_INFLIGHT_FD, VHOST_USER_SET_INFLIGHT_FD};
+	struct err e = {0};
+
+	for (unsigned seed = 0; seed < 40; seed++) {
+		user_describe(RANDOM, questions[seed % COUNT(questions)]);
+		user.protocol = UINT64_MAX;
+		user.seed = seed;
+		ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
+		driver_set_up();
+		driver_go();
+		lost_expect();
+		user_finish();
+	}
+}
+END_TEST
+
 RIG_SUITE("virtio_user_wild", a_back_end_holds_no_vcpu_up,
 	a_back_end_that_fills_eventfds_holds_nobody_up, a_doorbell_waits_a_second_at_most,
-	the_worker_ends_before_its_eventfds, random_answers_are_refused)
+	the_worker_ends_before_its_eventfds, random_answers_are_refused,
+	random_answers_cost_the_device)
