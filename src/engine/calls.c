@@ -11,6 +11,8 @@
 #include "wire/call.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,6 +45,14 @@ void calls_reap(struct calls *c)
 	c->helper_count = left;
 }
 
+/* Ends with the keeper: devices that it holds would stay in use. */
+static void helper_begin(pid_t keeper)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != keeper)
+		_exit(1);
+}
+
 /* Has a process of its own answer the call by @answer. */
 static void call_delegate(struct calls *c, const struct wire_call *call, struct open_devices *d,
 	void (*answer)(const struct calls *c, const struct wire_call *call, struct open_devices *d))
@@ -52,10 +62,12 @@ static void call_delegate(struct calls *c, const struct wire_call *call, struct 
 		call_answer(c, call, -EBUSY, -1);
 		return;
 	}
+	const pid_t keeper = getpid();
 	pid_t pid = fork();
 	if (pid < 0) {
 		call_answer(c, call, -errno, -1);
 	} else if (pid == 0) {
+		helper_begin(keeper);
 		answer(c, call, d);
 		_exit(0);
 	} else {

@@ -4,6 +4,7 @@
  */
 #include "engine/calls.h"
 
+#include "engine/backend.h"
 #include "suite.h"
 #include "wire/call.h"
 
@@ -12,6 +13,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -142,5 +144,49 @@ START_TEST(a_descriptor_that_lingers_is_not_waited_for)
 }
 END_TEST
 
+static int helper_end; /* of a pipe: open in the process that answers, as long as that runs */
+
+/* A server's file system hangs. */
+int __wrap_backends_reconnect(const struct backends *s, unsigned number);
+int __wrap_backends_reconnect(const struct backends *s, unsigned number)
+{
+	ck_assert_int_eq(write(helper_end, "x", 1), 1);
+	for (;;)
+		(void)pause();
+}
+
+static void keeper_main(const int pipe_fds[2])
+{
+	struct wire_call call = {.header = {.kind = WIRE_LEND_BACKEND, .id = 1}};
+
+	setup();
+	helper_end = pipe_fds[1];
+	ck_assert_int_eq(wire_send(other, &call, sizeof(call), NULL), 0);
+	calls_serve(&calls, NULL);
+	(void)usleep(300000);
+	_exit(0);
+}
+
+START_TEST(who_answers_ends_with_the_keeper)
+{
+	int pipe_fds[2];
+	char byte;
+
+	ck_assert_int_eq(pipe(pipe_fds), 0);
+	pid_t keeper = fork();
+	if (keeper == 0)
+		keeper_main(pipe_fds);
+	(void)close(pipe_fds[1]);
+	(void)alarm(10);
+	ck_assert_int_eq(waitpid(keeper, NULL, 0), keeper);
+	/* It was there, and is gone. */
+	ck_assert_int_eq(read(pipe_fds[0], &byte, 1), 1);
+	ck_assert_int_eq(read(pipe_fds[0], &byte, 1), 0);
+	(void)alarm(0);
+	(void)close(pipe_fds[0]);
+}
+END_TEST
+
 SUITE("engine_calls", a_short_call_learns_nothing_of_the_keeper, a_call_out_of_bounds_is_refused,
-	a_closed_end_is_let_go, a_descriptor_that_lingers_is_not_waited_for)
+	a_closed_end_is_let_go, a_descriptor_that_lingers_is_not_waited_for,
+	who_answers_ends_with_the_keeper)
