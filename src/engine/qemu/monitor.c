@@ -2,7 +2,6 @@
 #include "engine/qemu/monitor.h"
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "control/value.h"
 
 #include <errno.h>
@@ -10,6 +9,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Return: 1 a line is there, 0 it is not yet, -errno. */
@@ -64,9 +64,8 @@ static int answer_judge(struct monitor *m, const struct control_value *v, uint64
 	return control_value_member(v, "return") ? 1 : -EPROTO;
 }
 
-static int answer_await(struct monitor *m, uint64_t id, struct control_value **ret)
+static int answer_await(struct monitor *m, uint64_t id, int64_t end_ms, struct control_value **ret)
 {
-	const int64_t end_ms = clock_ms() + (m->wait_ms ? m->wait_ms : MONITOR_WAIT_MS);
 	struct control_value *v = NULL;
 	int r = 0;
 
@@ -83,8 +82,29 @@ static int answer_await(struct monitor *m, uint64_t id, struct control_value **r
 	return r == 1 ? 0 : r;
 }
 
+/* A QEMU that hangs reads nothing: once its socket is full, a write would wait without end. */
+static int text_send(struct monitor *m, const char *text, size_t len, int64_t end_ms)
+{
+	struct pollfd f = {.fd = m->qmp, .events = POLLOUT};
+
+	while (len) {
+		const int64_t left = end_ms - clock_ms();
+		const ssize_t n = send(m->qmp, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (n < 0 && left <= 0)
+			return -ETIMEDOUT;
+		if (n < 0)
+			(void)poll(&f, 1, (int)left);
+		text += n > 0 ? n : 0;
+		len -= n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
 static int command_send(struct monitor *m, const char *command, struct control_value **ret)
 {
+	const int64_t end_ms = clock_ms() + (m->wait_ms ? m->wait_ms : MONITOR_WAIT_MS);
 	const uint64_t id = ++m->next_id;
 	char text[512];
 
@@ -93,8 +113,8 @@ static int command_send(struct monitor *m, const char *command, struct control_v
 	int n = snprintf(text, sizeof(text), "%.*s,\"id\":%" PRIu64 "}\n", (int)len, command, id);
 	if (n < 0 || (size_t)n >= sizeof(text))
 		return -E2BIG;
-	int r = fd_write_full(m->qmp, text, (size_t)n);
-	return r < 0 ? r : answer_await(m, id, ret);
+	int r = text_send(m, text, (size_t)n, end_ms);
+	return r < 0 ? r : answer_await(m, id, end_ms, ret);
 }
 
 int monitor_ask(struct monitor *m, const char *command, struct control_value **ret)

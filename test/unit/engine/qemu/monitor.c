@@ -298,6 +298,24 @@ START_TEST(nonsense_of_qemu_is_no_answer)
 }
 END_TEST
 
+/* One that hangs leaves its socket full. */
+START_TEST(a_qemu_that_reads_nothing_is_not_waited_for)
+{
+	static const char flood[4096];
+	int ends[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	while (send(ends[0], flood, sizeof(flood), MSG_DONTWAIT) > 0)
+		continue;
+	monitor = (struct monitor){.qmp = ends[0], .wait_ms = 200};
+	(void)alarm(10);
+	ck_assert_int_eq(monitor_ask(&monitor, "{\"execute\":\"stop\"}", NULL), -ETIMEDOUT);
+	(void)alarm(0);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+END_TEST
+
 /* A terminal sends Ctrl-Z to the whole group; the keeper has that blocked, and goes on. */
 START_TEST(a_terminal_does_not_stop_the_translator)
 {
@@ -331,4 +349,5 @@ END_TEST
 SUITE("engine_qemu_monitor", translates_orders, a_paused_guest_sees_no_button,
 	a_link_has_two_states, a_disk_gets_the_size_of_its_file, a_card_gets_an_empty_port,
 	a_card_is_asked_for_once, without_an_empty_port_there_is_no_room, qemu_refuses_or_ends,
-	nonsense_of_qemu_is_no_answer, a_terminal_does_not_stop_the_translator)
+	nonsense_of_qemu_is_no_answer, a_qemu_that_reads_nothing_is_not_waited_for,
+	a_terminal_does_not_stop_the_translator)
