@@ -83,6 +83,16 @@ static int chain_judge(const struct image_chain *c, struct err *e)
 	return 0;
 }
 
+/* The chain is read by path, where another file may be by now; only the open one is claimed. */
+static int part_check(const struct image_part *p, const struct stat *st, struct err *e)
+{
+	struct stat now;
+
+	if (fstat(p->fd, &now) == 0 && now.st_dev == st->st_dev && now.st_ino == st->st_ino)
+		return 0;
+	return err_say(e, -EBUSY, "'%s' was replaced by another file meanwhile", p->path);
+}
+
 static int size_read(struct work *w, const struct stat *st, struct err *e)
 {
 	const struct image_request q = {
@@ -97,7 +107,9 @@ static int size_read(struct work *w, const struct stat *st, struct err *e)
 		return r;
 	if (c.stop.code && e)
 		*e = c.stop;
-	r = chain_judge(&c, e);
+	r = part_check(&c.parts[0], st, e);
+	if (r == 0)
+		r = chain_judge(&c, e);
 	w->old = c.parts[0].size;
 	image_chain_close(&c);
 	return r;

@@ -251,12 +251,41 @@ START_TEST(resizes_an_overlay_alone)
 }
 END_TEST
 
+static bool swaps; /* another file comes to the path, and leaves it again */
+
+int __real_image_chain_read(
+	const struct image_request *q, struct image_chain *ret, struct err *err);
+int __wrap_image_chain_read(
+	const struct image_request *q, struct image_chain *ret, struct err *err);
+int __wrap_image_chain_read(const struct image_request *q, struct image_chain *ret, struct err *err)
+{
+	if (!swaps)
+		return __real_image_chain_read(q, ret, err);
+	sh("mv disk.qcow2 away.qcow2 && mv large.qcow2 disk.qcow2");
+	int r = __real_image_chain_read(q, ret, err);
+	sh("mv disk.qcow2 large.qcow2 && mv away.qcow2 disk.qcow2");
+	return r;
+}
+
+/* One is open and claimed: another's size, at the same path, is none of its own. */
+START_TEST(takes_no_size_of_another_file)
+{
+	ck_assert_int_eq(make("disk.qcow2", "qcow2", MIB(8)), 0);
+	ck_assert_int_eq(make("large.qcow2", "qcow2", MIB(64)), 0);
+	swaps = true;
+	ck_assert_int_eq(resize("disk.qcow2", NULL, RESIZE_BY, 512, false), -EBUSY);
+	swaps = false;
+	ck_assert_uint_eq(size_of("disk.qcow2"), MIB(8));
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {makes_each_format, overwrites_nothing,
 		gives_no_name_that_is_taken, gives_a_second_name,
 		leaves_nothing_when_it_cannot_write, overlays, believes_no_signature_alone,
-		shrinks_only_when_it_is_said, keeps_off_an_image_in_use, resizes_an_overlay_alone};
+		shrinks_only_when_it_is_said, keeps_off_an_image_in_use, resizes_an_overlay_alone,
+		takes_no_size_of_another_file};
 	TCase *c = suite_case("image_make", tests, COUNT(tests));
 
 	tcase_add_checked_fixture(c, setup, teardown);
