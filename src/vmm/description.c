@@ -90,6 +90,7 @@ static struct virtio_spec description_virtio(
 	};
 
 	s.cid = w->cid;
+	s.listens = w->vsock_listens;
 	memcpy(s.disk.serial, w->disk.serial, sizeof(s.disk.serial));
 	s.net.more_count = w->net.more_count;
 	for (uint32_t i = 0; i < w->net.more_count; i++)

@@ -109,6 +109,11 @@ int keeper_lend_backend(struct keeper *k, unsigned number)
 	return keeper_lend(k, WIRE_LEND_BACKEND, (int)number);
 }
 
+int keeper_lend_socket(struct keeper *k, uint32_t port)
+{
+	return keeper_lend(k, WIRE_LEND_SOCKET, (int)port);
+}
+
 int keeper_leave_group(struct keeper *k, int group)
 {
 	struct wire_call call = {.header.kind = WIRE_LEAVE_GROUP, .group = group};

@@ -46,6 +46,12 @@ int keeper_lend_group(struct keeper *k, int group);
  */
 int keeper_lend_backend(struct keeper *k, unsigned number);
 
+/*
+ * Connects to the socket of the host that is port @port for the guest (virtio-vsock). Context:
+ * likewise. Return: a socket; -errno of connect(2).
+ */
+int keeper_lend_socket(struct keeper *k, uint32_t port);
+
 /* No device of @group is in the guest any more: the keeper closes the group. Return: 0, -errno. */
 int keeper_leave_group(struct keeper *k, int group);
 

@@ -16,6 +16,9 @@
  * Answer: -EPERM this kernel takes the device's descriptor (engine/lend.h).
  * WIRE_LEND_BACKEND: a new connection to the vhost-user back end of virtio device @group of the
  * description. Answer: its socket; -ENODEV nobody starts it again; -errno of connect(2).
+ * WIRE_LEND_SOCKET: a connection to the socket of the host that is port @group, as an unsigned
+ * number, for the guest. Answer: its socket; -ENODEV the guest has no such ports; -errno of
+ * connect(2).
  * WIRE_LEAVE_GROUP: no device of @group is left in the guest: take it out of the I/O address space
  * and close it, so that the host does not wait for it.
  */

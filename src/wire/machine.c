@@ -206,6 +206,8 @@ static int virtio_parts_check(
 	/* Ref: linux/vm_sockets.h: three addresses are of hosts, and the highest is any. */
 	if (is_vsock ? v->cid < 3 || v->cid >= UINT32_MAX : v->cid)
 		return machine_refuse(e, "an address of sockets");
+	if (v->vsock_listens > is_vsock || v->pad)
+		return machine_refuse(e, "who serves sockets");
 	if (is_disk)
 		return disk_check(&v->disk, e);
 	if (is_net && (v->net.line == WIRE_NET_BACKEND) != is_served)

@@ -141,7 +141,13 @@ struct wire_virtio {
 	struct wire_disk disk; /* of WIRE_VIRTIO_BLK without a back end, else zero */
 	struct wire_net net; /* of WIRE_VIRTIO_NET, else zero */
 	struct wire_backend backend; /* of a device that has one, else zero */
-	uint64_t cid; /* of WIRE_VIRTIO_VSOCK: the guest's address, which @fd has; else 0 */
+	/*
+	 * Of WIRE_VIRTIO_VSOCK: the guest's address, else 0. @fd is /dev/vhost-vsock, which has it,
+	 * or listens, if @vsock_listens.
+	 */
+	uint64_t cid;
+	uint32_t vsock_listens; /* 1: usher-vmm serves the device itself, and @fd is its door */
+	uint32_t pad;
 };
 
 /*

@@ -30,6 +30,7 @@ enum wire_kind {
 	WIRE_LEND_GROUP,
 	WIRE_LEAVE_GROUP,
 	WIRE_LEND_BACKEND,
+	WIRE_LEND_SOCKET,
 	WIRE_ANSWER, /* keeper to usher-vmm */
 	WIRE_EVENT, /* keeper to client: struct wire_event */
 	WIRE_COMMAND, /* client to keeper: struct wire_command */

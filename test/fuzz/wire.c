@@ -54,6 +54,7 @@ static size_t message_size(enum wire_kind kind)
 	case WIRE_LEND_GROUP:
 	case WIRE_LEAVE_GROUP:
 	case WIRE_LEND_BACKEND:
+	case WIRE_LEND_SOCKET:
 	case WIRE_ANSWER:
 		return sizeof(message.call);
 	case WIRE_EVENT:

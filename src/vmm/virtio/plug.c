@@ -5,6 +5,7 @@
 #include "vmm/virtio/balloon.h"
 #include "vmm/virtio/rng.h"
 #include "vmm/virtio/vsock.h"
+#include "vmm/virtio/vsock_socket.h"
 
 #include <errno.h>
 
@@ -28,7 +29,8 @@ int virtio_plug(struct vm *vm, const struct virtio_spec *s, struct err *e)
 	case VIRTIO_TYPE_BALLOON:
 		return virtio_balloon_add(vm, e);
 	case VIRTIO_TYPE_VSOCK:
-		return virtio_vsock_add(vm, s->fd, s->cid, e);
+		return s->listens ? virtio_vsock_socket_add(vm, s->fd, s->cid, e)
+				  : virtio_vsock_add(vm, s->fd, s->cid, e);
 	case VIRTIO_TYPE_FS: /* by a back end alone */
 	case VIRTIO_TYPE_CONSOLE:
 		break; /* not plugged by the list: see vmm/devices.c */

@@ -20,6 +20,7 @@ struct virtio_spec {
 	struct virtio_net_spec net; /* VIRTIO_TYPE_NET */
 	struct vhost_user_spec backend; /* present: @fd is a socket to the one that serves it */
 	uint64_t cid; /* VIRTIO_TYPE_VSOCK */
+	bool listens; /* likewise: @fd listens; else it is /dev/vhost-vsock */
 };
 
 /*

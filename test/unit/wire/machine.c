@@ -228,6 +228,11 @@ START_TEST(sockets_and_a_balloon)
 	REFUSED(vsock_set(2), "an address of sockets");
 	REFUSED(vsock_set(UINT32_MAX), "an address of sockets");
 	REFUSED(vsock_set(UINT64_MAX), "an address of sockets");
+	vsock_set(3)->vsock_listens = 1;
+	ck_assert_int_eq(wire_machine_check(&m, FDS, NULL), 0);
+	machine_set(&m);
+	REFUSED(vsock_set(3)->vsock_listens = 2, "who serves sockets");
+	REFUSED(vsock_set(3)->pad = 1, "who serves sockets");
 	REFUSED(vsock_set(3)->fd = m.kernel, "a virtio device's descriptor");
 	REFUSED(vsock_set(3)->disk.size = 512, "a disk");
 	REFUSED(vsock_set(3)->type = WIRE_VIRTIO_RNG, "a virtio device's descriptor");
@@ -235,6 +240,7 @@ START_TEST(sockets_and_a_balloon)
 	REFUSED(balloon_set(), "a balloon");
 	REFUSED((balloon_set(), m.device_count = 0, m.backing = WIRE_BACKING_POOL), "a balloon");
 	REFUSED((balloon_set()->cid = 3, m.device_count = 0), "an address of sockets");
+	REFUSED((balloon_set()->vsock_listens = 1, m.device_count = 0), "who serves sockets");
 	REFUSED((balloon_set()->fd = m.initrd, m.device_count = 0), "a virtio device's descriptor");
 }
 END_TEST
