@@ -3,7 +3,7 @@
 # topology: minimal
 # timeout: 300
 # A guest with a balloon: the host has pages back that the guest has freed, without a word, and those
-# that a command asks for; and the guest has them again when it may. Without a balloon, with lent
+# that a command asks for; the guest has them again when it may, and says how much it has. Without a balloon, with lent
 # devices and with more than there is, usher refuses.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
@@ -59,7 +59,9 @@ import json, sys
 def find(told):
     return told["memory"] if "memory" in told else find(told["statistics"])
 told = find(json.load(open(sys.argv[1]))).get("balloon", {})
-sys.exit(not (told.get("wanted") == told.get("held") == int(sys.argv[2]) <= told.get("returned", 0)))
+said = told.get("guest", {})
+sys.exit(not (told.get("wanted") == told.get("held") == int(sys.argv[2]) <= told.get("returned", 0)
+	and 0 < said.get("free", 0) < said.get("total", 0) < int(sys.argv[2])))
 ' "$work/stat" "$1"
 }
 

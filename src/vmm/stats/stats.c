@@ -72,16 +72,27 @@ static void put_bus(struct bus *b, struct figures *f)
 	figures_close(f);
 }
 
+static void put_guest_memory(const struct balloon_stats *s, struct figures *f)
+{
+	figures_open(f, "guest");
+	for (unsigned i = 0; i < BALLOON_STATS; i++)
+		if (s->known & 1U << i)
+			figures_number(f, balloon_stats_name(i), s->values[i]);
+	figures_close(f);
+}
+
 static void put_balloon(struct vm *vm, struct figures *f)
 {
 	const struct virtio_balloon_figures b = virtio_balloon_look(vm);
 
-	if (!(b.wanted | b.held | b.returned))
+	if (!(b.wanted | b.held | b.returned | b.guest.known))
 		return;
 	figures_open(f, "balloon");
 	figures_number(f, "wanted", b.wanted);
 	figures_number(f, "held", b.held);
 	figures_number(f, "returned", b.returned);
+	if (b.guest.known)
+		put_guest_memory(&b.guest, f);
 	figures_close(f);
 }
 

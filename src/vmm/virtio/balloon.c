@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "vmm/virtio/balloon_pages.h"
+#include "vmm/virtio/balloon_stats.h"
 #include "vmm/virtio/pci.h"
 #include "vmm/vm.h"
 #include "vmm/worker.h"
@@ -34,8 +35,12 @@
 #define KEEP_MIN MIB(8) /* no kernel runs in less: who asks for it has forgotten the unit */
 #define PAGE_SHIFT VIRTIO_BALLOON_PFN_SHIFT
 
-/* Linux numbers its queues without a gap: those between are of features not offered. */
-enum balloon_queue { BALLOON_INFLATE, BALLOON_DEFLATE, BALLOON_REPORT, BALLOON_QUEUES };
+/*
+ * Linux numbers its queues without a gap, so the number of one depends on which features the driver
+ * has accepted: see queue_kind().
+ */
+enum balloon_queue { BALLOON_INFLATE, BALLOON_DEFLATE, BALLOON_STATS_QUEUE, BALLOON_REPORT };
+#define QUEUES 4
 
 struct virtio_balloon {
 	struct virtio_device device;
@@ -47,6 +52,10 @@ struct virtio_balloon {
 	struct virtq_chain chain; /* in work, the job's alone, as the next ones: */
 	struct balloon_pages pages;
 	struct worker_job change; /* of what the guest is asked for */
+	struct worker_job ask; /* how it is */
+	struct virtq_done asked; /* the buffer for its answer: kept until the next question */
+	bool keeps; /* under the lock: there is such a buffer */
+	struct balloon_stats stats;
 	/* Atomic, for virtio_balloon_look(): */
 	uint32_t wanted; /* pages */
 	uint32_t held; /* pages, as the driver says */
@@ -75,17 +84,59 @@ static bool chain_take(struct virtio_balloon *b, unsigned n)
 	return r > 0;
 }
 
+static enum balloon_queue queue_kind(const struct virtio_balloon *b, unsigned n)
+{
+	const bool has_stats = b->device.accepted & BIT64(VIRTIO_BALLOON_F_STATS_VQ);
+
+	return n < BALLOON_STATS_QUEUE || has_stats ? (enum balloon_queue)n : BALLOON_REPORT;
+}
+
+/* Under the lock. Ref: virtio 1.2, 5.5.6.3: the driver fills it anew when it is back. */
+static void stats_return(struct virtio_balloon *b)
+{
+	if (!b->keeps)
+		return;
+	b->keeps = false;
+	virtq_return_together(&b->device.queues[BALLOON_STATS_QUEUE], &b->asked, 1);
+	virtio_returned(&b->device, BALLOON_STATS_QUEUE);
+}
+
+static void balloon_ask(struct worker_job *j)
+{
+	struct virtio_balloon *b = container_of(j, struct virtio_balloon, ask);
+
+	lock_take(b->device.lock);
+	if (virtio_is_going(&b->device))
+		stats_return(b);
+	lock_drop(b->device.lock);
+}
+
 /* Ref: virtio 1.2, 5.5.6.5: a guest that poisons free pages wants to find them as they were. */
-static void chain_serve(struct virtio_balloon *b, unsigned n, bool poisons)
+static void chain_serve(struct virtio_balloon *b, unsigned n, enum balloon_queue kind, bool poisons)
 {
 	const char *fault = NULL;
 
-	if (n == BALLOON_INFLATE)
+	if (kind == BALLOON_INFLATE)
 		fault = balloon_pages_list(&b->pages, &b->device.queues[n], &b->chain);
-	else if (n == BALLOON_REPORT && !poisons)
+	else if (kind == BALLOON_REPORT && !poisons)
 		fault = balloon_pages_report(&b->pages, &b->chain);
+	else if (kind == BALLOON_STATS_QUEUE)
+		fault = balloon_stats_read(&b->stats, &b->device.queues[n], &b->chain);
 	if (fault)
 		log_guest(&b->misdeeds, b->device.name, "the guest's driver %s", fault);
+}
+
+/* Under the lock. */
+static void chain_finish(struct virtio_balloon *b, unsigned n)
+{
+	if (queue_kind(b, n) == BALLOON_STATS_QUEUE) {
+		stats_return(b);
+		b->asked = virtq_done_of(&b->chain, 0);
+		b->keeps = true;
+		return;
+	}
+	virtq_return(&b->device.queues[n], &b->chain, 0);
+	virtio_returned(&b->device, n);
 }
 
 static void queue_serve(struct virtio_balloon *b, unsigned n)
@@ -95,11 +146,11 @@ static void queue_serve(struct virtio_balloon *b, unsigned n)
 	lock_take(lock);
 	while (chain_take(b, n)) {
 		const bool poisons = b->config.poison_val;
+		const enum balloon_queue kind = queue_kind(b, n);
 		lock_drop(lock);
-		chain_serve(b, n, poisons);
+		chain_serve(b, n, kind, poisons);
 		lock_take(lock);
-		virtq_return(&b->device.queues[n], &b->chain, 0);
-		virtio_returned(&b->device, n);
+		chain_finish(b, n);
 	}
 	lock_drop(lock);
 }
@@ -108,7 +159,7 @@ static void balloon_serve(struct worker_job *j)
 {
 	struct virtio_balloon *b = container_of(j, struct virtio_balloon, job);
 
-	for (unsigned n = 0; n < BALLOON_QUEUES; n++)
+	for (unsigned n = 0; n < QUEUES; n++)
 		queue_serve(b, n);
 }
 
@@ -152,6 +203,8 @@ static void balloon_reset(struct virtio_device *d)
 	struct virtio_balloon *b = balloon_of(d);
 
 	b->config.actual = b->config.poison_val = 0;
+	b->keeps = false;
+	__atomic_store_n(&b->stats.known, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&b->held, 0, __ATOMIC_RELAXED);
 }
 
@@ -180,10 +233,10 @@ static void balloon_fini(struct virtio_device *d)
 static const struct virtio_ops balloon_ops = {
 	.name = "virtio-balloon",
 	.type = VIRTIO_TYPE_BALLOON,
-	.queue_count = BALLOON_QUEUES,
+	.queue_count = QUEUES,
 	.in_order = true,
 	.features = BIT64(VIRTIO_BALLOON_F_DEFLATE_ON_OOM) | BIT64(VIRTIO_BALLOON_F_PAGE_POISON) |
-		    BIT64(VIRTIO_BALLOON_F_REPORTING),
+		    BIT64(VIRTIO_BALLOON_F_REPORTING) | BIT64(VIRTIO_BALLOON_F_STATS_VQ),
 	.config_size = sizeof(struct virtio_balloon_config),
 	.config_read = balloon_config_read,
 	.config_write = balloon_config_write,
@@ -203,6 +256,7 @@ int virtio_balloon_add(struct vm *vm, struct err *e)
 	b->pages.memory = &vm->memory;
 	b->job.run = balloon_serve;
 	b->change.run = balloon_change;
+	b->ask.run = balloon_ask;
 	worker_init(&b->worker, "virtio-balloon");
 	virtio_init(&b->device, &balloon_ops, vm->name, &vm->memory);
 	int r = virtio_pci_init(&b->pci, vm, &b->device, CLASS_OTHER, e);
@@ -232,18 +286,30 @@ int virtio_balloon_set(struct vm *vm, uint64_t keep)
 	return b ? 0 : -ENODEV;
 }
 
+static struct balloon_stats stats_copy(const struct balloon_stats *s)
+{
+	struct balloon_stats copy = {.known = __atomic_load_n(&s->known, __ATOMIC_ACQUIRE)};
+
+	for (unsigned i = 0; i < BALLOON_STATS; i++)
+		copy.values[i] = __atomic_load_n(&s->values[i], __ATOMIC_RELAXED);
+	return copy;
+}
+
 struct virtio_balloon_figures virtio_balloon_look(struct vm *vm)
 {
 	struct virtio_balloon_figures f = {0};
 
 	lock_take(&vm->balloons.lock);
-	const struct virtio_balloon *b = vm->balloons.balloon;
-	if (b)
+	struct virtio_balloon *b = vm->balloons.balloon;
+	if (b) {
 		f = (struct virtio_balloon_figures){
 			.wanted = (uint64_t)__atomic_load_n(&b->wanted, __ATOMIC_RELAXED)
 				  << PAGE_SHIFT,
 			.held = (uint64_t)__atomic_load_n(&b->held, __ATOMIC_RELAXED) << PAGE_SHIFT,
-			.returned = __atomic_load_n(&b->pages.returned, __ATOMIC_RELAXED)};
+			.returned = __atomic_load_n(&b->pages.returned, __ATOMIC_RELAXED),
+			.guest = stats_copy(&b->stats)};
+		worker_add(&b->worker, &b->ask);
+	}
 	lock_drop(&vm->balloons.lock);
 	return f;
 }

@@ -3,6 +3,7 @@
 #define VMM_VIRTIO_BALLOON_H
 
 #include "vmm/lock.h"
+#include "vmm/virtio/balloon_stats.h"
 
 #include <stdint.h>
 
@@ -32,6 +33,7 @@ struct virtio_balloon_figures {
 	uint64_t wanted; /* [bytes] that the guest was asked for */
 	uint64_t held; /* [bytes] that it says it has given, and not taken back */
 	uint64_t returned; /* [bytes] that the host's kernel got, over all time */
+	struct balloon_stats guest; /* as the guest's kernel said after the look before */
 };
 
 /* Plugs one into the guest, behind a root port of its own. Return: 0, -ENOSPC, -ENOMEM, -errno. */
@@ -44,7 +46,10 @@ int virtio_balloon_add(struct vm *vm, struct err *e);
  */
 int virtio_balloon_set(struct vm *vm, uint64_t keep);
 
-/* All zero without a balloon. Context: likewise. */
+/*
+ * All zero without a balloon. The guest is asked anew, for the next look: nobody waits for it.
+ * Context: likewise.
+ */
 struct virtio_balloon_figures virtio_balloon_look(struct vm *vm);
 
 #endif

@@ -152,6 +152,72 @@ START_TEST(a_hostile_driver_hurts_itself)
 }
 END_TEST
 
+/* Later than its other queues, so the queue for reports has another number. */
+#define STATS 2
+#define LATE_REPORT 3
+
+static void stats_list(uint64_t free_bytes, uint16_t more_tag)
+{
+	const struct virtio_balloon_stat entries[] = {{VIRTIO_BALLOON_S_MEMFREE, free_bytes},
+		{VIRTIO_BALLOON_S_MEMTOT, MIB(16)}, {more_tag, 1}};
+
+	memory_put(NUMBERS, entries, sizeof(entries));
+	descriptor_put(STATS, listed[STATS] % RING_SIZE, NUMBERS, sizeof(entries), 0, 0);
+	head_list(STATS, listed[STATS] % RING_SIZE);
+	ring(STATS);
+}
+
+static uint64_t guest_free_await(uint64_t wanted)
+{
+	struct virtio_balloon_figures f;
+
+	for (unsigned ms = 0; ms < 10000; ms++) {
+		f = virtio_balloon_look(&machine.vm);
+		if (f.guest.known && f.guest.values[VIRTIO_BALLOON_S_MEMFREE] == wanted)
+			break;
+		(void)usleep(1000);
+	}
+	ck_assert_uint_eq(
+		f.guest.known, BIT64(VIRTIO_BALLOON_S_MEMFREE) | BIT64(VIRTIO_BALLOON_S_MEMTOT));
+	return f.guest.values[VIRTIO_BALLOON_S_MEMFREE];
+}
+
+/* It keeps one buffer, and returns that to ask. */
+START_TEST(hears_how_the_guest_is)
+{
+	start(MEMORY_PRIVATE);
+	ck_assert(features_offered() & BIT64(VIRTIO_BALLOON_F_STATS_VQ));
+	features_accept(FEATURES | BIT64(VIRTIO_BALLOON_F_STATS_VQ));
+	for (unsigned n = 0; n < 4; n++) {
+		queue_place(n);
+		queue_enable(n);
+	}
+	driver_go();
+	ck_assert_uint_eq(virtio_balloon_look(&machine.vm).guest.known, 0);
+	stats_list(MIB(3), 99);
+	ck_assert_uint_eq(guest_free_await(MIB(3)), MIB(3));
+	used_await(STATS, 1);
+	(void)virtio_balloon_look(&machine.vm);
+	stats_list(MIB(4), UINT16_MAX);
+	ck_assert_uint_eq(guest_free_await(MIB(4)), MIB(4));
+	used_await(STATS, 2);
+	/* What it is not to say is nobody's. */
+	descriptor_put(STATS, 5, UINT64_MAX - 7, 30, 0, 0);
+	head_list(STATS, 5);
+	descriptor_put(STATS, 6, NUMBERS, 20000, 0, 0);
+	head_list(STATS, 6);
+	ring(STATS);
+	ck_assert_uint_eq(guest_free_await(MIB(4)), MIB(4));
+	list_and_wait(LATE_REPORT, PAGES, 8 * PAGE, VRING_DESC_F_WRITE);
+	ck_assert_uint_eq(returned(), 8 * PAGE);
+	/* A buffer that is kept is forgotten by a reset. */
+	stats_list(MIB(5), 99);
+	reset();
+	ck_assert_uint_eq(virtio_balloon_look(&machine.vm).guest.known, 0);
+	machine_finish();
+}
+END_TEST
+
 START_TEST(asks_the_guest)
 {
 	start(MEMORY_PRIVATE);
@@ -189,4 +255,5 @@ START_TEST(a_guest_without_a_balloon)
 END_TEST
 
 RIG_SUITE("virtio_balloon", gives_back_what_the_guest_lists, gives_back_what_nobody_uses,
-	a_hostile_driver_hurts_itself, asks_the_guest, a_guest_without_a_balloon)
+	a_hostile_driver_hurts_itself, hears_how_the_guest_is, asks_the_guest,
+	a_guest_without_a_balloon)
