@@ -161,6 +161,24 @@ static void port_print(const struct guest_spec *s, const struct guest_port *p, b
 		path[0] ? " " : "", path);
 }
 
+/* Return: @buf; NULL: the host's kernel serves it, or @v is no vsock. */
+static const char *vsock_door(
+	const struct guest_spec *s, const struct guest_virtio *v, char buf[SPEC_SOCKET_MAX])
+{
+	if (v->type != GUEST_VIRTIO_VSOCK || !s->vsock_listens)
+		return NULL;
+	return vsock_path(s, BIND_STATE_DIR, buf, SPEC_SOCKET_MAX) < 0 ? NULL : buf;
+}
+
+static void vsock_print(const struct guest_spec *s, const struct guest_virtio *v)
+{
+	char buf[SPEC_SOCKET_MAX];
+	const char *path = vsock_door(s, v, buf);
+
+	(void)printf("vsock: CID %" PRIu64 "%s%s\n", v->cid, path ? ", by unix sockets at " : "",
+		path ? path : "");
+}
+
 void virtio_print(const struct guest_spec *s, bool links)
 {
 	if (s->rings != GUEST_RINGS_SPLIT)
@@ -177,7 +195,7 @@ void virtio_print(const struct guest_spec *s, bool links)
 		else if (s->virtio[i].type == GUEST_VIRTIO_FS)
 			share_print(&s->virtio[i].share);
 		else if (s->virtio[i].type == GUEST_VIRTIO_VSOCK)
-			(void)printf("vsock: CID %" PRIu64 "\n", s->virtio[i].cid);
+			vsock_print(s, &s->virtio[i]);
 		else
 			(void)printf("virtio: %s\n", spec_virtio_name(s->virtio[i].type));
 	}
@@ -252,6 +270,7 @@ void virtio_put(struct json *guest, const struct guest_spec *s)
 	json_put_text(guest, "net_missing", s->net_missing);
 	ports_put(guest, s);
 	struct json *list = json_put_list(guest, "virtio");
+	char path[SPEC_SOCKET_MAX];
 
 	for (size_t i = 0; i < s->virtio_count; i++) {
 		struct json *one = json_push_map(list);
@@ -272,5 +291,6 @@ void virtio_put(struct json *guest, const struct guest_spec *s)
 			json_put_number(one, "cid", s->virtio[i].cid);
 		else
 			json_put_null(one, "cid");
+		json_put_text(one, "socket", vsock_door(s, &s->virtio[i], path));
 	}
 }

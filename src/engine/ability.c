@@ -80,6 +80,11 @@ static bool has_vsock(const struct guest_spec *s)
 	return s->vsock;
 }
 
+static bool has_vsock_socket(const struct guest_spec *s)
+{
+	return s->vsock_listens;
+}
+
 /* The first port without an end on the host; NULL: each has one. */
 static const char *port_view_name(const struct guest_spec *s)
 {
@@ -169,6 +174,7 @@ static const struct {
 	[ABILITY_RINGS] = {"packed-rings", "--rings packed", has_packed_rings},
 	[ABILITY_BALLOON] = {"balloon", "--balloon", has_balloon},
 	[ABILITY_VSOCK] = {"vsock", "--vsock", has_vsock},
+	[ABILITY_VSOCK_SOCKET] = {"vsock-socket", "--vsock: socket", has_vsock_socket},
 	[ABILITY_PORT_VIEW] = {"port-view", "--port without an end", has_port_view, port_view_name},
 	[ABILITY_PORT_LIMIT] = {"port-limit", "--port: limit=", has_port_limit},
 	[ABILITY_PORT_LINK] = {"port-link", "--port: pty=PATH", has_port_link},

@@ -21,6 +21,7 @@ enum ability {
 	ABILITY_NET_BACKEND, /* --net vhost-user */
 	ABILITY_RINGS, /* packed ones */
 	ABILITY_VSOCK,
+	ABILITY_VSOCK_SOCKET,
 	ABILITY_BALLOON,
 	ABILITY_PORT_VIEW, /* a port without an end, for usher console */
 	ABILITY_PORT_LIMIT,
@@ -53,6 +54,7 @@ struct ability_note {
 	[ABILITY_NET_BACKEND] = {ABILITY_NO, "usher connects such a card for usher-vmm alone"}, \
 	[ABILITY_RINGS] = {ABILITY_NO,                                                          \
 		"QEMU's devices have a word of their own for it, packed=on"},                   \
+	[ABILITY_VSOCK_SOCKET] = {ABILITY_NO, "QEMU leaves sockets to the host's kernel"},      \
 	[ABILITY_PORT_LIMIT] = {ABILITY_NO, "QEMU writes without one"},                         \
 	[ABILITY_HUGEPAGES] = {ABILITY_YES, NULL},                                              \
 	[ABILITY_PEERS] = {ABILITY_NO, "QEMU maps BARs for DMA by rules of its own"},           \

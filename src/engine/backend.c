@@ -207,16 +207,20 @@ int backend_await(struct backend *b, struct err *e)
 	return r < 0 ? end_report(b, r, e) : 0;
 }
 
-int backends_reconnect(const struct backends *s, unsigned number)
+int backend_dial(const char *path)
 {
 	struct sockaddr_un a;
 
+	int r = address_fill(&a, path);
+	return r < 0 ? r : socket_connect(&a);
+}
+
+int backends_reconnect(const struct backends *s, unsigned number)
+{
 	for (size_t i = 0; s && i < s->count; i++) {
 		const struct backend *b = &s->list[i];
-		if (b->number != number || !b->path[0])
-			continue;
-		int r = address_fill(&a, b->path);
-		return r < 0 ? r : socket_connect(&a);
+		if (b->number == number && b->path[0])
+			return backend_dial(b->path);
 	}
 	return -ENODEV;
 }

@@ -70,6 +70,9 @@ struct backends {
  */
 int backends_reconnect(const struct backends *s, unsigned number);
 
+/* Connects to what listens at @path, without a wait. Return: a socket, -errno of connect(2). */
+int backend_dial(const char *path);
+
 /* Ends it, in order if it does that soon. */
 void backend_stop(struct backend *b);
 

@@ -7,6 +7,7 @@
 #include "engine/devices.h"
 #include "engine/discard.h"
 #include "engine/lend.h"
+#include "engine/vsock.h"
 #include "engine/wipe.h"
 #include "wire/call.h"
 
@@ -111,6 +112,15 @@ static void answer_backend(
 	call_answer(c, call, fd < 0 ? fd : 0, fd);
 }
 
+/* A file system may hang, where the path leads. */
+static void answer_socket(
+	const struct calls *c, const struct wire_call *call, struct open_devices *d)
+{
+	int fd = vsock_dial(c->sockets, (uint32_t)call->group);
+
+	call_answer(c, call, fd < 0 ? fd : 0, fd);
+}
+
 void calls_serve(struct calls *c, struct open_devices *d)
 {
 	struct wire_call call = {0}; /* the answer to a message that is too short has its id, too */
@@ -128,6 +138,8 @@ void calls_serve(struct calls *c, struct open_devices *d)
 	}
 	if (call.header.kind == WIRE_LEND_BACKEND)
 		call_delegate(c, &call, d, answer_backend);
+	else if (call.header.kind == WIRE_LEND_SOCKET)
+		call_delegate(c, &call, d, answer_socket);
 	else if (!d)
 		call_answer(c, &call, -EPERM, -1);
 	else if (call.header.kind == WIRE_RESET_BUS)

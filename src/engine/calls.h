@@ -18,6 +18,8 @@ struct open_devices;
  */
 struct calls {
 	const struct backends *backends; /* that serve devices of the guest; NULL: none */
+	const char *
+		sockets; /* path of those that are the guest's ports; NULL: none (engine/vsock.h) */
 	int fd; /* our end of the socket; -1: the engine makes no calls */
 	size_t helper_count;
 	struct helper {

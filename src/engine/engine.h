@@ -55,7 +55,8 @@ struct engine_run {
 	pid_t translator; /* of orders for a program that knows none; 0: none */
 	struct err missing; /* why it starts without a default device; code 0: it has all */
 	size_t port_count;
-	struct port ports[SPEC_PORTS_MAX]; /* what was made for them is removed at the end */
+	/* What was made for them, and for --vsock, is removed at the end. */
+	struct port ports[SPEC_PORTS_MAX + 1];
 	int lifeline_fd; /* the confined program's first process ends when this is closed */
 	const char *domain; /* its name, of libvirt; NULL: the guest is none */
 	char domain_uuid[LIBVIRT_UUID_TEXT];

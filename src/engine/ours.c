@@ -47,6 +47,7 @@ static const struct ability_note abilities[ABILITY_COUNT] = {
 	[ABILITY_RINGS] = {ABILITY_YES, NULL},
 	[ABILITY_BALLOON] = {ABILITY_YES, NULL},
 	[ABILITY_VSOCK] = {ABILITY_YES, NULL},
+	[ABILITY_VSOCK_SOCKET] = {ABILITY_YES, NULL},
 	[ABILITY_PORT_VIEW] = {ABILITY_YES, NULL},
 	[ABILITY_PORT_LIMIT] = {ABILITY_YES, NULL},
 	[ABILITY_PORT_LINK] = {ABILITY_YES, NULL},
@@ -362,15 +363,18 @@ static int describe_net(const struct bind_env *env, const struct guest_net *n,
 	return 0;
 }
 
-static int describe_vsock(uint64_t cid, struct engine_run *run, struct wire_virtio *w,
-	struct wire_fds *fds, struct err *e)
+static int describe_vsock(const struct bind_env *env, const struct guest_spec *s, uint64_t cid,
+	struct engine_run *run, struct wire_virtio *w, struct wire_fds *fds, struct err *e)
 {
-	int fd = vsock_open(cid, e);
+	struct port *door = &run->ports[run->port_count];
+	int fd = s->vsock_listens ? vsock_listen(s, env->state, door, e) : vsock_open(cid, e);
 
 	if (fd < 0)
 		return fd;
+	run->calls.sockets = s->vsock_listens ? run->ports[run->port_count++].path : NULL;
 	w->fd = give_fd(run, fds, fd);
 	w->cid = cid;
+	w->vsock_listens = s->vsock_listens;
 	return 0;
 }
 
@@ -399,7 +403,7 @@ static int describe_virtio(const struct bind_env *env, const struct guest_spec *
 		if (v->type == GUEST_VIRTIO_NET)
 			r = describe_net(env, &v->net, run, w, fds, e);
 		if (v->type == GUEST_VIRTIO_VSOCK)
-			r = describe_vsock(v->cid, run, w, fds, e);
+			r = describe_vsock(env, s, v->cid, run, w, fds, e);
 		if (r < 0 && v->type == GUEST_VIRTIO_NET && v->net.is_default) {
 			net_leave_out(run, m, e);
 			r = 0;
@@ -421,7 +425,7 @@ static int describe_ports(const struct bind_env *env, const struct guest_spec *s
 
 	for (size_t i = 0; i < s->port_count; i++) {
 		const struct guest_port *p = &s->ports[i];
-		struct port *o = &run->ports[i];
+		struct port *o = &run->ports[run->port_count];
 		struct wire_port *w = &m->ports[m->port_count++];
 		if (port_path(p, env->state, s->name, path, sizeof(path)) < 0)
 			return err_say(e, -EINVAL, "--port: '%s': its path is too long", p->name);

@@ -185,43 +185,67 @@ static bool link_leads_to(const char *path, const char *slave)
 	return len > 0 && (size_t)len == strlen(slave) && memcmp(to, slave, (size_t)len) == 0;
 }
 
-static bool path_is_free(const struct guest_port *p, const char *path)
+static bool path_is_free(const char *path, bool (*is_left)(const char *path))
 {
 	struct stat st;
 
-	if (lstat(path, &st) < 0)
-		return errno == ENOENT;
-	return p->kind == GUEST_PORT_PTY ? link_is_left(path) : socket_is_left(path);
+	return lstat(path, &st) < 0 ? errno == ENOENT : is_left(path);
 }
 
-static int path_refuse(const struct guest_port *p, const char *path, struct err *e)
+/* @what: begins the messages. @made: what usher makes there. */
+static int path_refuse(const char *what, const char *made, const char *path, struct err *e)
 {
-	err_say(e, -EEXIST, "--port: '%s': there is something at '%s' already", p->name, path);
-	err_hint(e, "choose another path; usher makes the %s itself",
-		p->kind == GUEST_PORT_PTY ? "link" : "socket");
+	err_say(e, -EEXIST, "%s: there is something at '%s' already", what, path);
+	err_hint(e, "choose another path; usher makes the %s itself", made);
 	return -EEXIST;
+}
+
+static int folder_check(const char *what, const char *path, struct err *e)
+{
+	const int len = (int)(file_base(path) - path);
+	char folder[FILE_PATH_MAX];
+
+	if (file_path(folder, sizeof(folder), "%.*s.", len, path) < 0)
+		return err_say(e, -EINVAL, "%s: the path '%s' is too long", what, path);
+	if (access(folder, W_OK | X_OK) == 0)
+		return 0;
+	(void)err_set(e, -errno, "%s: make '%s'", what, path);
+	return -EINVAL;
+}
+
+int port_check_socket(const char *what, const char *path, struct err *e)
+{
+	if (path_is_free(path, socket_is_left))
+		return folder_check(what, path, e);
+	(void)path_refuse(what, "socket", path, e);
+	return -EINVAL;
+}
+
+#define WHAT_MAX (PORT_NAME_MAX + 16)
+
+static const char *port_what(const struct guest_port *p, char buf[WHAT_MAX])
+{
+	(void)snprintf(buf, WHAT_MAX, "--port: '%s'", p->name);
+	return buf;
 }
 
 int port_check(const struct guest_port *p, struct err *e)
 {
-	char folder[FILE_PATH_MAX];
+	char what[WHAT_MAX];
 	struct stat st;
 
 	if (!p->path[0])
 		return 0;
+	(void)port_what(p, what);
 	if (p->kind == GUEST_PORT_FILE && stat(p->path, &st) == 0 && S_ISDIR(st.st_mode))
-		return err_say(e, -EINVAL, "--port: '%s': '%s' is a folder", p->name, p->path);
-	if (p->kind != GUEST_PORT_FILE && !path_is_free(p, p->path)) {
-		(void)path_refuse(p, p->path, e);
+		return err_say(e, -EINVAL, "%s: '%s' is a folder", what, p->path);
+	if (p->kind == GUEST_PORT_SOCKET)
+		return port_check_socket(what, p->path, e);
+	if (p->kind == GUEST_PORT_PTY && !path_is_free(p->path, link_is_left)) {
+		(void)path_refuse(what, "link", p->path, e);
 		return -EINVAL;
 	}
-	const int len = (int)(file_base(p->path) - p->path);
-	if (file_path(folder, sizeof(folder), "%.*s.", len, p->path) < 0)
-		return err_say(e, -EINVAL, "--port: the path '%s' is too long", p->path);
-	if (access(folder, W_OK | X_OK) == 0)
-		return 0;
-	(void)err_set(e, -errno, "--port: '%s': make '%s'", p->name, p->path);
-	return -EINVAL;
+	return folder_check(what, p->path, e);
 }
 
 static int socket_bind(int fd, const char *path)
@@ -234,22 +258,32 @@ static int socket_bind(int fd, const char *path)
 	return r;
 }
 
-static int socket_open(const struct guest_port *p, const char *path, struct port *o, struct err *e)
+static int socket_open(
+	const char *what, const char *path, int waiting, struct port *o, struct err *e)
 {
 	o->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (o->fd < 0)
-		return err_set(e, -errno, "--port: '%s': make a socket", p->name);
+		return err_set(e, -errno, "%s: make a socket", what);
 	int r = socket_bind(o->fd, path);
 	if (r == -EADDRINUSE && socket_is_left(path) && unlink(path) == 0)
 		r = socket_bind(o->fd, path);
 	if (r == -EADDRINUSE)
-		return path_refuse(p, path, e);
-	if (r == 0 && listen(o->fd, 1) < 0)
+		return path_refuse(what, "socket", path, e);
+	if (r == 0 && listen(o->fd, waiting) < 0)
 		r = -errno;
 	if (r < 0)
-		return err_set(e, r, "--port: '%s': listen at '%s'", p->name, path);
+		return err_set(e, r, "%s: listen at '%s'", what, path);
 	(void)snprintf(o->path, sizeof(o->path), "%s", path);
 	return 0;
+}
+
+int port_listen(const char *what, const char *path, int waiting, struct port *ret, struct err *e)
+{
+	*ret = PORT_OPEN_NONE;
+	int r = socket_open(what, path, waiting, ret, e);
+	if (r < 0)
+		port_close(ret);
+	return r;
 }
 
 /*
@@ -283,6 +317,8 @@ static int master_open(struct port *o)
 
 static int pty_open(const struct guest_port *p, const char *path, struct port *o, struct err *e)
 {
+	char what[WHAT_MAX];
+
 	int r = master_open(o);
 	if (r < 0)
 		return err_set(e, r, "--port: '%s': make a pseudo terminal", p->name);
@@ -290,7 +326,7 @@ static int pty_open(const struct guest_port *p, const char *path, struct port *o
 	if (r == -EEXIST && link_is_left(path) && unlink(path) == 0)
 		r = symlink(o->slave, path) < 0 ? -errno : 0;
 	if (r == -EEXIST)
-		return path_refuse(p, path, e);
+		return path_refuse(port_what(p, what), "link", path, e);
 	if (r < 0)
 		return err_set(e, r, "--port: '%s': link '%s' to %s", p->name, path, o->slave);
 	(void)snprintf(o->path, sizeof(o->path), "%s", path);
@@ -299,11 +335,12 @@ static int pty_open(const struct guest_port *p, const char *path, struct port *o
 
 int port_open(const struct guest_port *p, const char *path, struct port *ret, struct err *e)
 {
+	char what[WHAT_MAX];
 	int r = 0;
 
 	*ret = PORT_OPEN_NONE;
 	if (p->kind == GUEST_PORT_SOCKET)
-		r = socket_open(p, path, ret, e);
+		r = socket_open(port_what(p, what), path, 1, ret, e);
 	else if (p->kind == GUEST_PORT_PTY)
 		r = pty_open(p, path, ret, e);
 	else if (p->kind == GUEST_PORT_FILE)

@@ -72,6 +72,13 @@ int port_check(const struct guest_port *p, struct err *e);
 /* @path: of port_path(). Return: 0; -EADDRINUSE, -EEXIST somebody has the path; -errno. */
 int port_open(const struct guest_port *p, const char *path, struct port *ret, struct err *e);
 
+/*
+ * The same for a socket alone, which no port has. @what: whose it is, for messages: "--vsock".
+ * @waiting: how many connections may wait.
+ */
+int port_check_socket(const char *what, const char *path, struct err *e);
+int port_listen(const char *what, const char *path, int waiting, struct port *ret, struct err *e);
+
 /* After the guest's end. Removes what was made. The descriptors are closed, too. */
 void port_close(struct port *p);
 

@@ -145,6 +145,8 @@ struct guest_spec {
 	bool balloon; /* the host gets memory back that the guest does not use */
 	bool vsock; /* sockets to the host */
 	uint64_t vsock_cid; /* the guest's address; 0: it follows from the name */
+	bool vsock_listens; /* unix sockets are the host's end, in place of the kernel's */
+	char vsock_path[SPEC_SOCKET_MAX]; /* where; "": in the guest's folder */
 	bool no_net; /* `--net none`: no network by default, either */
 	const char *net_missing; /* why there is none by default; NULL: there is, or nobody asked */
 	enum guest_firmware firmware;

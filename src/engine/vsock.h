@@ -7,13 +7,15 @@
 struct err;
 
 /*
- * Sockets between programs of the guest and of the host (vhost-vsock). The guest's address, its
- * CID, follows from its name unless the user gives one, so that it is the same at each start.
+ * Sockets between programs of the guest and of the host. The guest's address, its CID, follows from
+ * its name unless the user gives one, so that it is the same at each start. Where the host's kernel
+ * does not serve them (vhost-vsock), usher-vmm does, and the host's ends are unix sockets
+ * (vmm/virtio/vsock_socket.h).
  */
 #define VSOCK_CID_MIN 3 /* those below are the host's. Ref: linux/vm_sockets.h */
 #define VSOCK_CID_MAX (UINT32_MAX - 1)
 
-/* "--vsock", or "--vsock=CID". Return: 0, -EINVAL. */
+/* "--vsock", or "--vsock=[CID][,socket[=PATH]]". Return: 0, -EINVAL. */
 int vsock_parse(struct guest_spec *s, const char *text, struct err *e);
 
 /* When the guest has its name: adds the device, if one was asked for. Return: 0, -E2BIG. */
@@ -22,7 +24,25 @@ int vsock_add(struct guest_spec *s, struct err *e);
 /* Whether this host has what @s asks for. Return: 0, -ENODEV, -EACCES. */
 int vsock_check(const struct guest_spec *s, struct err *e);
 
-/* Opens it and reserves @cid. Return: descriptor; -EADDRINUSE another guest has it; -errno. */
+/* Where programs of the host connect. @run_dir: BIND_STATE_DIR. Return: 0, -ENAMETOOLONG. */
+int vsock_path(const struct guest_spec *s, const char *run_dir, char *ret, size_t size);
+
+/*
+ * Listens there. @ret: port_close() at the end, but for the descriptor. Return: descriptor;
+ * -EADDRINUSE, -EEXIST somebody has the path; -errno.
+ */
+int vsock_listen(const struct guest_spec *s, const char *run_dir, struct port *ret, struct err *e);
+
+/*
+ * Connects to port @port of the host, as the guest sees it, without a wait: a socket beside @path.
+ * Return: descriptor; -ENODEV @path is NULL; -errno of connect(2).
+ */
+int vsock_dial(const char *path, uint32_t port);
+
+/*
+ * Opens /dev/vhost-vsock and reserves @cid. Return: descriptor; -EADDRINUSE another guest has it;
+ * -errno.
+ */
 int vsock_open(uint64_t cid, struct err *e);
 
 #endif

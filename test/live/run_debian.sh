@@ -4,8 +4,8 @@
 # disk: debian
 # timeout: 600
 # A disk with Debian 12, which usher has made: usher takes the kernel out of it, and the guest boots in
-# the background to a login. It gets an address and a file by the user network, is reached by ssh, does
-# not reach the host's loopback, and powers off by its button. What usher-image may do, too.
+# the background to a login. It gets an address and a file by the user network, is reached by ssh, also
+# over vsock without the host's kernel, does not reach the host's loopback, and powers off by its button. What usher-image may do, too.
 . "${0%/*}/lib.sh"
 
 image=$(cat /run/lab/image)
@@ -115,7 +115,8 @@ mkfifo "$work/keys"
 exec 8<>"$work/keys"
 at_exit 'usher stop --force --quiet debian 2>/dev/null'
 from=$(seconds_up)
-expect_ok usher run --detach --name debian --disk "$disk" --memory 512M --net user,forward=tcp:2222:22
+expect_ok usher run --detach --name debian --disk "$disk" --memory 512M --net user,forward=tcp:2222:22 \
+	--vsock=socket
 expect_text "the kernel is '/vmlinuz' of '$disk'"
 # A kernel is silent at first.
 expect_ok usher console --history debian
@@ -141,6 +142,9 @@ printf 'root\n' >&8
 wait_for_debian 'root@debian:~#'
 cat >&8 <<END
 stty -echo
+printf '%s\\n' '[Socket]' ListenStream=vsock::22 Accept=yes >/run/systemd/system/vsock-ssh.socket
+printf '%s\\n' '[Service]' 'ExecStart=-/usr/sbin/sshd -i' StandardInput=socket >/run/systemd/system/vsock-ssh@.service
+systemctl daemon-reload; systemctl start vsock-ssh.socket
 mkdir -p -m 700 .ssh; echo '$(cat "$work/key.pub")' >.ssh/authorized_keys
 echo "root: \$(findmnt -no SOURCE,OPTIONS / | tr -s ' ')"; echo "random: \$(cat /sys/class/misc/hw_random/rng_available)"; echo "state: \$(systemctl is-system-running --wait)"
 n=0; until ip route | grep -q ^default || [ \$n -ge 300 ]; do n=\$((n + 1)); sleep 0.2; done
@@ -164,6 +168,9 @@ from=$(seconds_up)
 expect_ok by_ssh 'echo "by ssh: $(hostname) $(cat /sys/class/dmi/id/sys_vendor 2>/dev/null)"'
 expect_text 'by ssh: debian'
 echo "ssh after $(($(seconds_up) - from)) s"
+through="$top/build/test/live/vsock_talk through /run/usher/vm/debian/vsock 22"
+expect_ok by_ssh -o ProxyCommand="$through" 'echo "by vsock: $(hostname)"'
+expect_text 'by vsock: debian'
 expect_ok usher console --history debian
 expect_text 'its own words are over'
 

@@ -39,6 +39,7 @@ static const struct example {
 	{"rings", "packed", "rings = packed"},
 	{"balloon", NULL, "balloon"},
 	{"vsock", "7", "vsock = 7"},
+	{"vsock", "7,socket=/tmp/v", "vsock = 7,socket=/tmp/v"},
 	{"console", "none", "console = none"},
 	{"display", "vnc", "display = vnc"},
 	{"display-handover", "unit=sddm.service,timeout=90",

@@ -31,6 +31,7 @@ static void ask(enum ability a, struct guest_spec *s)
 	s->virtio[1].type = a == ABILITY_SHARE ? GUEST_VIRTIO_FS : GUEST_VIRTIO_NET;
 	s->virtio[1].net.backend[0] = a == ABILITY_NET_BACKEND ? '/' : '\0';
 	s->vsock = a == ABILITY_VSOCK;
+	s->vsock_listens = a == ABILITY_VSOCK_SOCKET;
 	s->balloon = a == ABILITY_BALLOON;
 	s->rings = a == ABILITY_RINGS ? GUEST_RINGS_PACKED : GUEST_RINGS_SPLIT;
 	s->ports[0].kind = a == ABILITY_PORT_VIEW ? GUEST_PORT_NONE : GUEST_PORT_PTY;

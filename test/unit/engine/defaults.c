@@ -6,10 +6,15 @@
 #include "base/num.h"
 #include "engine/files.h"
 #include "engine/net.h"
+#include "engine/port.h"
 #include "engine/vsock.h"
 #include "suite.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const char image[] = "disk.raw";
 
@@ -115,6 +120,71 @@ START_TEST(an_address_for_sockets_follows_from_the_name)
 	chosen = spec_of_disks(0);
 	ck_assert_int_eq(vsock_add(&chosen, NULL), 0);
 	ck_assert_uint_eq(chosen.virtio_count, 0);
+}
+END_TEST
+
+/* By unix sockets, with an address or without one. */
+START_TEST(sockets_have_a_path)
+{
+	static const char *const wrong[] = {
+		"socket=", "sockets", "5,", ",socket", "socket=/a,x", "socket=/a,b", "5 ,socket"};
+	struct guest_spec s = spec_of_disks(0);
+	char path[SPEC_SOCKET_MAX], text[2 * SPEC_SOCKET_MAX];
+	struct err e = {0};
+
+	ck_assert_int_eq(vsock_parse(&s, "socket", NULL), 0);
+	ck_assert(s.vsock_listens);
+	ck_assert_int_eq(vsock_path(&s, "/run/usher", path, sizeof(path)), 0);
+	ck_assert_str_eq(path, "/run/usher/vm/guest/vsock");
+	ck_assert_int_eq(vsock_parse(&s, "5,socket=/tmp/a", NULL), 0);
+	ck_assert_uint_eq(s.vsock_cid, 5);
+	ck_assert_int_eq(vsock_path(&s, "/run/usher", path, sizeof(path)), 0);
+	ck_assert_str_eq(path, "/tmp/a");
+	/* With the number of a port behind it, it still is the path of a socket. */
+	(void)snprintf(text, sizeof(text), "socket=/%095d", 0);
+	ck_assert_int_eq(vsock_parse(&s, text, NULL), 0);
+	(void)snprintf(text, sizeof(text), "socket=/%096d", 0);
+	ck_assert_int_eq(vsock_parse(&s, text, &e), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(e.msg, "more than 96 bytes"));
+	for (size_t i = 0; i < COUNT(wrong); i++)
+		ck_assert_msg(vsock_parse(&s, wrong[i], &e) == -EINVAL, "%s", wrong[i]);
+	ck_assert_int_eq(vsock_parse(&s, "7", NULL), 0);
+	ck_assert(!s.vsock_listens);
+	ck_assert_int_eq(vsock_dial(NULL, 5), -ENODEV);
+}
+END_TEST
+
+/* The guest's port 5000 is a socket beside the path. Nobody waits for a full one. */
+START_TEST(a_port_is_a_socket_beside_the_path)
+{
+	char home[] = "/tmp/usher-vsock-XXXXXX", path[2 * SPEC_SOCKET_MAX];
+	struct port door, other;
+	struct guest_spec s = spec_of_disks(0);
+	struct err e = {0};
+	struct stat st;
+
+	ck_assert_ptr_nonnull(mkdtemp(home));
+	(void)snprintf(s.vsock_path, sizeof(s.vsock_path), "%s/v", home);
+	s.vsock = s.vsock_listens = true;
+	ck_assert_int_eq(vsock_check(&s, &e), 0);
+	int fd = vsock_listen(&s, "/run/usher", &door, &e);
+	ck_assert_msg(fd >= 0, "%s", e.msg);
+	ck_assert_int_eq(stat(s.vsock_path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 0777, 0600);
+	ck_assert_int_eq(vsock_check(&s, &e), -EINVAL);
+	ck_assert_int_eq(vsock_listen(&s, "/run/usher", &other, &e), -EEXIST);
+	ck_assert_int_eq(vsock_dial(s.vsock_path, 5000), -ENOENT);
+	(void)snprintf(path, sizeof(path), "%s_5000", s.vsock_path);
+	ck_assert_int_ge(port_listen("test", path, 0, &other, &e), 0);
+	int line = vsock_dial(s.vsock_path, 5000);
+	ck_assert_int_ge(line, 0);
+	ck_assert_int_eq(vsock_dial(s.vsock_path, 5000), -EAGAIN);
+	(void)close(line);
+	port_close(&other);
+	(void)close(fd);
+	port_close(&door);
+	ck_assert_int_lt(stat(s.vsock_path, &st), 0);
+	ck_assert_int_eq(rmdir(home), 0);
 }
 END_TEST
 
@@ -272,7 +342,8 @@ START_TEST(a_line_that_is_too_long_is_refused)
 END_TEST
 
 SUITE("defaults", a_guest_gets_an_rng, a_guest_gets_a_network, a_default_device_gives_way,
-	an_address_for_sockets_follows_from_the_name, a_disk_brings_the_kernel,
+	an_address_for_sockets_follows_from_the_name, sockets_have_a_path,
+	a_port_is_a_socket_beside_the_path, a_disk_brings_the_kernel,
 	a_named_kernel_gets_a_console_and_ends_by_a_panic, an_image_brings_its_line,
 	an_image_keeps_the_serial_console, words_of_the_user_come_last,
 	a_line_that_is_too_long_is_refused)
