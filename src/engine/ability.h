@@ -50,10 +50,8 @@ struct ability_note {
 /* Rows of each engine that has QEMU run the guest, whoever starts it. */
 #define ABILITIES_OF_QEMU                                                                       \
 	[ABILITY_POLL] = {ABILITY_NO, "QEMU sleeps until the guest rings"},                     \
-	[ABILITY_SHARE] = {ABILITY_NO, "usher starts virtiofsd for usher-vmm alone"},           \
 	[ABILITY_NET_BACKEND] = {ABILITY_NO, "usher connects such a card for usher-vmm alone"}, \
-	[ABILITY_RINGS] = {ABILITY_NO,                                                          \
-		"QEMU's devices have a word of their own for it, packed=on"},                   \
+	[ABILITY_RINGS] = {ABILITY_YES, NULL},                                                  \
 	[ABILITY_VSOCK_SOCKET] = {ABILITY_NO, "QEMU leaves sockets to the host's kernel"},      \
 	[ABILITY_PORT_LIMIT] = {ABILITY_NO, "QEMU writes without one"},                         \
 	[ABILITY_HUGEPAGES] = {ABILITY_YES, NULL},                                              \

@@ -181,6 +181,14 @@ bool spec_has_backend(const struct guest_spec *s)
 	return false;
 }
 
+bool spec_has_share(const struct guest_spec *s)
+{
+	for (size_t i = 0; i < s->virtio_count; i++)
+		if (s->virtio[i].type == GUEST_VIRTIO_FS)
+			return true;
+	return false;
+}
+
 int spec_add_share(struct guest_spec *s, const char *text, struct err *e)
 {
 	struct guest_virtio v = {.type = GUEST_VIRTIO_FS};

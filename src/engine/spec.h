@@ -204,6 +204,9 @@ int spec_add_port(struct guest_spec *s, const char *text, struct err *e);
 /* Whether other programs serve devices of @s, in the guest's memory. */
 bool spec_has_backend(const struct guest_spec *s);
 
+/* Whether it has a shared folder. */
+bool spec_has_share(const struct guest_spec *s);
+
 /* Return: how many virtio devices @s has: those of the list, the console, and all ports in one. */
 size_t spec_virtio_count(const struct guest_spec *s);
 

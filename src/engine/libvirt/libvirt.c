@@ -16,6 +16,8 @@
 #include "engine/libvirt/boot.h"
 #include "engine/libvirt/xml.h"
 #include "engine/net.h"
+#include "engine/share.h"
+#include "engine/vsock.h"
 #include "libvirt/uri.h"
 #include "program/installed.h"
 
@@ -41,8 +43,9 @@ static const struct ability_note abilities[ABILITY_COUNT] = {
 	[ABILITY_TPM] = {ABILITY_NO, "libvirt keeps a domain's TPM itself"},
 	[ABILITY_USB] = {ABILITY_NO, "the domain has no USB controller"},
 	[ABILITY_FORMAT] = {ABILITY_NO, "usher gives it raw images"},
-	[ABILITY_BALLOON] = {ABILITY_NO, "the balloon of a domain is libvirt's, by 'virsh setmem'"},
-	[ABILITY_VSOCK] = {ABILITY_NO, "usher writes no <vsock> into a domain"},
+	[ABILITY_SHARE] = {ABILITY_PARTLY, "none that is read-only"},
+	[ABILITY_BALLOON] = {ABILITY_PARTLY, "its size is libvirt's, by 'virsh setmem'"},
+	[ABILITY_VSOCK] = {ABILITY_YES, NULL},
 	[ABILITY_PORT_VIEW] = {ABILITY_NO, "'usher console' shows no ports of a domain"},
 	[ABILITY_PORT_LINK] = {ABILITY_NO, "libvirt chooses the name of the terminal"},
 	[ABILITY_ENV] = {ABILITY_NO, "libvirt starts QEMU"},
@@ -186,6 +189,23 @@ static int check_words(const struct guest_spec *s, struct err *e)
 	return err_say(e, -EINVAL, "nothing to run: no --kernel, --disk or --device");
 }
 
+/* libvirt starts the same server, and has it write. */
+static int check_shares(const struct guest_spec *s, struct err *e)
+{
+	for (size_t i = 0; i < s->virtio_count; i++) {
+		const struct guest_virtio *v = &s->virtio[i];
+		if (v->type != GUEST_VIRTIO_FS || !v->share.readonly)
+			continue;
+		(void)err_say(e, -EINVAL,
+			"--share: '%s': 'ro' is not for engine 'libvirt': it has no read-only "
+			"folders",
+			v->share.path);
+		err_hint(e, "run the guest with --engine=usher or --engine=qemu");
+		return -EINVAL;
+	}
+	return share_check(s, e);
+}
+
 static int libvirt_check(const struct guest_spec *s, struct err *e)
 {
 	char uuid[LIBVIRT_UUID_TEXT], *xml = NULL;
@@ -193,6 +213,8 @@ static int libvirt_check(const struct guest_spec *s, struct err *e)
 	libvirt_end_name(uuid);
 	int r = check_words(s, e);
 	r = r < 0 ? r : check_net(s, e);
+	r = r < 0 ? r : vsock_check(s, e);
+	r = r < 0 ? r : check_shares(s, e);
 	r = r < 0 ? r : files_check_disks(s, e);
 	r = r < 0 ? r : libvirt_boot_check(s, e);
 	r = r < 0 ? r : libvirt_xml_write(s, BIND_STATE_DIR, 0, uuid, &xml, e);

@@ -158,6 +158,18 @@ static void put_limits(struct writer *w)
 			l->memory / 1024);
 }
 
+/* Servers of folders map it, too. */
+static void put_memory(struct writer *w)
+{
+	const bool is_shared = spec_has_share(w->spec);
+
+	if (!w->spec->hugepages && !is_shared)
+		return;
+	xml_put(w, "<memoryBacking>%s%s</memoryBacking>\n",
+		w->spec->hugepages ? "<hugepages/>" : "",
+		is_shared ? "<source type='memfd'/><access mode='shared'/>" : "");
+}
+
 static void put_head(struct writer *w, pid_t keeper, const char *uuid)
 {
 	const struct guest_spec *s = w->spec;
@@ -168,8 +180,7 @@ static void put_head(struct writer *w, pid_t keeper, const char *uuid)
 	xml_put(w, "<metadata><usher:guest xmlns:usher='%s' keeper='%d'/></metadata>\n",
 		LIBVIRT_METADATA, (int)keeper);
 	xml_put(w, "<memory unit='KiB'>%" PRIu64 "</memory>\n", s->memory / 1024);
-	if (s->hugepages)
-		xml_put(w, "<memoryBacking><hugepages/></memoryBacking>\n");
+	put_memory(w);
 	xml_put(w, "<vcpu>%u</vcpu>\n", s->cpus);
 	put_limits(w);
 	put_boot(w);
@@ -178,6 +189,17 @@ static void put_head(struct writer *w, pid_t keeper, const char *uuid)
 		"<on_poweroff>destroy</on_poweroff><on_reboot>%s</on_reboot>"
 		"<on_crash>destroy</on_crash>\n",
 		s->no_reboot ? "destroy" : "restart");
+}
+
+static const char *rings_text(const struct writer *w)
+{
+	return w->spec->rings == GUEST_RINGS_PACKED ? " packed='on'" : "";
+}
+
+/* Of a device that has this element for nothing else. */
+static const char *driver_text(const struct writer *w)
+{
+	return w->spec->rings == GUEST_RINGS_PACKED ? "<driver packed='on'/>" : "";
 }
 
 static void put_disk(struct writer *w, const struct guest_disk *d, unsigned number)
@@ -190,7 +212,7 @@ static void put_disk(struct writer *w, const struct guest_disk *d, unsigned numb
 		d->direct == DISK_DIRECT_ON ? "none" : "writeback");
 	if (d->queues > 1)
 		xml_put(w, " queues='%u'", d->queues);
-	xml_put(w, "/>\n<source %s='", is_block ? "dev" : "file");
+	xml_put(w, "%s/>\n<source %s='", rings_text(w), is_block ? "dev" : "file");
 	put_path(w, "--disk", d->path);
 	xml_put(w, "'/>\n<target dev='vd%c' bus='virtio'/>\n", 'a' + (int)number);
 	if (d->readonly)
@@ -221,12 +243,33 @@ static void put_net(struct writer *w, const struct guest_net *n)
 		n->tap[0] && net_wants_vhost(n) ? "vhost" : "qemu");
 	if (n->queues > 1)
 		xml_put(w, " queues='%u'", n->queues);
-	xml_put(w, ">%s</driver>\n", n->no_offload ? off : "");
+	xml_put(w, "%s>%s</driver>\n", rings_text(w), n->no_offload ? off : "");
 	/* QEMU's boot ROM of the card is another package, and would only boot by network. */
 	xml_put(w, "<rom enabled='no'/>\n");
 	if (n->mtu)
 		xml_put(w, "<mtu size='%u'/>\n", n->mtu);
 	xml_put(w, "</interface>\n");
+}
+
+/* libvirt starts virtiofsd. */
+static void put_share(struct writer *w, const struct guest_share *s)
+{
+	xml_put(w, "<filesystem type='mount' accessmode='passthrough'>\n"
+		   "<driver type='virtiofs'/>\n<source dir='");
+	put_path(w, "--share", s->path);
+	xml_put(w, "'/>\n<target dir='");
+	put_text(w, "--share: tag=", s->tag);
+	xml_put(w, "'/>\n</filesystem>\n");
+}
+
+/* Without this element, libvirt gives the domain a balloon. */
+static void put_balloon(struct writer *w)
+{
+	if (w->spec->balloon)
+		xml_put(w, "<memballoon model='virtio' freePageReporting='on'>%s</memballoon>\n",
+			driver_text(w));
+	else
+		xml_put(w, "<memballoon model='none'/>\n");
 }
 
 static void put_virtio(struct writer *w)
@@ -240,8 +283,17 @@ static void put_virtio(struct writer *w)
 		else if (v->type == GUEST_VIRTIO_NET)
 			put_net(w, &v->net);
 		else if (v->type == GUEST_VIRTIO_RNG)
-			xml_put(w, "<rng model='virtio'><backend model='random'>/dev/urandom"
-				   "</backend></rng>\n");
+			xml_put(w,
+				"<rng model='virtio'><backend model='random'>/dev/urandom"
+				"</backend>%s</rng>\n",
+				driver_text(w));
+		else if (v->type == GUEST_VIRTIO_VSOCK)
+			xml_put(w,
+				"<vsock model='virtio'><cid auto='no' address='%" PRIu64
+				"'/></vsock>\n",
+				v->cid);
+		else if (v->type == GUEST_VIRTIO_FS)
+			put_share(w, &v->share);
 	}
 }
 
@@ -312,8 +364,8 @@ int libvirt_xml_write(const struct guest_spec *s, const char *run_dir, pid_t kee
 	if (text_begin(&w.text) < 0)
 		return err_set(e, -ENOMEM, "describe the guest to libvirt");
 	put_head(&w, keeper, uuid);
-	xml_put(&w, "<devices>\n<controller type='usb' model='none'/><memballoon model='none'/>"
-		    "<panic model='isa'/>\n");
+	xml_put(&w, "<devices>\n<controller type='usb' model='none'/><panic model='isa'/>\n");
+	put_balloon(&w);
 	put_virtio(&w);
 	put_consoles(&w);
 	for (size_t i = 0; i < s->device_count; i++)

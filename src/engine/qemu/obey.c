@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/qemu/obey.h"
 
+#include "base/num.h"
 #include "control/value.h"
 #include "engine/qemu/monitor.h"
 #include "engine/qemu/parts.h"
@@ -93,6 +94,23 @@ static int disk_resize(struct monitor *m, const struct wire_order *o, struct wir
 	return r;
 }
 
+#define BALLOON_LEAST MIB(8) /* as usher-vmm has it: who asks for less has forgotten the unit */
+
+static int balloon_set(struct monitor *m, uint64_t size)
+{
+	char text[96];
+
+	if (!m->spec->balloon)
+		return -ENODEV;
+	if (size > m->spec->memory)
+		return -ERANGE;
+	if (size < BALLOON_LEAST)
+		return -EINVAL;
+	(void)snprintf(text, sizeof(text),
+		"{\"execute\":\"balloon\",\"arguments\":{\"value\":%" PRIu64 "}}", size);
+	return monitor_ask(m, text, NULL);
+}
+
 static int order_obey(struct monitor *m, const struct wire_order *o, struct wire_done *d)
 {
 	switch ((enum wire_order_kind)o->order) {
@@ -115,6 +133,7 @@ static int order_obey(struct monitor *m, const struct wire_order *o, struct wire
 	case WIRE_ORDER_LENT:
 		return monitor_lent(m, d);
 	case WIRE_ORDER_BALLOON:
+		return balloon_set(m, o->size);
 	case WIRE_ORDER_FIGURES:
 	case WIRE_ORDER_CONSOLE:
 		break;

@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "bind/bind.h"
 #include "engine/defaults.h"
+#include "engine/disk/image.h"
 #include "engine/engine.h"
 #include "engine/files.h"
 #include "engine/firmware.h"
@@ -15,7 +16,9 @@
 #include "engine/qemu/board.h"
 #include "engine/qemu/console.h"
 #include "engine/qemu/translator.h"
+#include "engine/share.h"
 #include "engine/usb.h"
+#include "engine/vsock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,11 +28,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define FILES_MOST 96 /* of descriptors that QEMU inherits (PROCESS_FDS_MAX) */
+
 void qemu_parts_init(struct qemu_parts *p)
 {
 	*p = (struct qemu_parts){.kernel = -1,
 		.iommu = -1,
 		.initrd = -1,
+		.vsock = -1,
 		.variables = -1,
 		.tpm = -1,
 		.monitor = -1,
@@ -45,6 +51,7 @@ void qemu_parts_init(struct qemu_parts *p)
 	for (size_t i = 0; i < COUNT(p->disks); i++) {
 		p->disks[i].fd = -1;
 		p->nets[i].passt = -1;
+		p->shares[i] = -1;
 	}
 }
 
@@ -119,6 +126,29 @@ static int open_files(
 	return r;
 }
 
+/* The claims stay open in QEMU. */
+static int open_image(const char *path, struct disk_image *image, struct engine_run *run,
+	struct qemu_disk *ret, struct err *e)
+{
+	const struct image_chain *c = &image->chain;
+	struct stat st;
+
+	*ret = (struct qemu_disk){.fd = -1};
+	if (run->given_count + c->count > FILES_MOST)
+		return err_say(
+			e, -E2BIG, "--disk: '%s': the guest's images have too many files", path);
+	for (size_t n = 0; n < c->count; n++) {
+		const struct image_format *known = image_format_find(c->parts[n].format);
+		struct qemu_file *f = &ret->files[ret->file_count++];
+		f->is_block = fstat(image->claims[n], &st) == 0 && S_ISBLK(st.st_mode);
+		f->direct = image->direct[n];
+		f->has_backing = known && known->has_backing;
+		(void)snprintf(f->format, sizeof(f->format), "%s", c->parts[n].format);
+		f->fd = give_fd(run, TAKE_FD(image->claims[n]));
+	}
+	return 0;
+}
+
 static int open_disk(const struct guest_spec *s, size_t i, struct engine_run *run,
 	struct qemu_disk *ret, struct err *e)
 {
@@ -128,6 +158,11 @@ static int open_disk(const struct guest_spec *s, size_t i, struct engine_run *ru
 	int r = d->fd < 0 ? disk_open(&s->virtio[i].disk, d, e) : 0;
 	if (r < 0)
 		return r;
+	if (d->image) {
+		r = open_image(s->virtio[i].disk.path, d->image, run, ret, e);
+		disk_close(d);
+		return r;
+	}
 	if (fstat(d->fd, &st) < 0) {
 		r = err_set(e, -errno, "--disk: '%s'", s->virtio[i].disk.path);
 		disk_close(d);
@@ -173,6 +208,28 @@ static int open_net(const struct bind_env *env, const struct guest_net *n, struc
 	return 0;
 }
 
+static int open_vsock(uint64_t cid, struct engine_run *run, struct qemu_parts *ret, struct err *e)
+{
+	int fd = vsock_open(cid, e);
+
+	if (fd < 0)
+		return fd;
+	ret->vsock = give_fd(run, fd);
+	return 0;
+}
+
+/* backend_await() asks whether it serves. */
+static int open_share(const struct bind_env *env, const struct guest_share *s,
+	struct engine_run *run, int *ret, struct err *e)
+{
+	struct backend *b = &run->backends.list[run->backends.count++];
+
+	int r = share_start(b, s, env->state, &run->cgroup, e);
+	if (r == 0)
+		*ret = give_fd(run, b->end);
+	return r;
+}
+
 /* A default never prevents a guest that runs without it. */
 static void net_leave_out(struct engine_run *run, struct qemu_net *ret, struct err *e)
 {
@@ -190,6 +247,10 @@ static int open_virtio(const struct bind_env *env, const struct guest_spec *s, s
 
 	if (v->type == GUEST_VIRTIO_BLK)
 		return open_disk(s, i, run, &ret->disks[i], e);
+	if (v->type == GUEST_VIRTIO_VSOCK)
+		return open_vsock(v->cid, run, ret, e);
+	if (v->type == GUEST_VIRTIO_FS)
+		return open_share(env, &v->share, run, &ret->shares[i], e);
 	int r = v->type == GUEST_VIRTIO_NET ? open_net(env, &v->net, run, &ret->nets[i], e) : 0;
 	if (r == 0 || !v->net.is_default)
 		return r;
@@ -301,6 +362,8 @@ int qemu_parts_open(const struct bind_env *env, const struct guest_spec *s, stru
 		r = open_virtio(env, s, i, run, ret, e);
 	for (size_t i = 0; r == 0 && i < s->port_count; i++)
 		r = open_port(env, s, i, run, ret, e);
+	for (size_t i = 0; r == 0 && i < run->backends.count; i++)
+		r = backend_await(&run->backends.list[i], e);
 	if (r < 0)
 		return r;
 	r = open_console(s, run, ret, e);

@@ -2,6 +2,7 @@
 #ifndef ENGINE_QEMU_PARTS_H
 #define ENGINE_QEMU_PARTS_H
 
+#include "engine/image_chain.h"
 #include "engine/spec.h"
 
 #include <stdbool.h>
@@ -22,8 +23,15 @@ struct qemu_parts {
 	int devices[SPEC_DEVICES_MAX]; /* -1: likewise */
 	int roms[SPEC_DEVICES_MAX]; /* -1: likewise */
 	struct qemu_disk {
-		int fd; /* -1: likewise */
+		int fd; /* -1: likewise, or it is an image of @file_count files */
 		bool is_block, direct;
+		size_t file_count; /* 0: it is raw, or not open yet */
+		struct qemu_file {
+			int fd;
+			bool is_block, direct;
+			bool has_backing; /* its format may have one: the next file, or none */
+			char format[IMAGE_FORMAT_MAX];
+		} files[IMAGE_CHAIN_MAX];
 	} disks[SPEC_VIRTIO_MAX];
 	struct qemu_net {
 		size_t count; /* of pairs of queues; 0: by the description's name */
@@ -31,6 +39,8 @@ struct qemu_parts {
 		int passt;
 		bool left_out; /* a default that this host does not give */
 	} nets[SPEC_VIRTIO_MAX];
+	int vsock; /* /dev/vhost-vsock, which has the guest's address; -1: QEMU opens it */
+	int shares[SPEC_VIRTIO_MAX]; /* connections to the servers of folders */
 	const char *firmware; /* path of its code; NULL: none */
 	int variables; /* of the firmware; -1: none */
 	int tpm; /* the control channel of the guest's TPM; -1: none */

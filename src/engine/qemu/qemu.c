@@ -11,8 +11,10 @@
 #include "engine/qemu/board.h"
 #include "engine/qemu/parts.h"
 #include "engine/qemu/words.h"
+#include "engine/share.h"
 #include "engine/tpm.h"
 #include "engine/usb.h"
+#include "engine/vsock.h"
 #include "program/command.h"
 #include "program/mounts.h"
 
@@ -49,9 +51,10 @@ static const struct ability_note abilities[ABILITY_COUNT] = {
 	[ABILITY_DISPLAY] = {ABILITY_YES, NULL},
 	[ABILITY_TPM] = {ABILITY_YES, NULL},
 	[ABILITY_USB] = {ABILITY_YES, NULL},
-	[ABILITY_FORMAT] = {ABILITY_NO, "add -- -drive if=virtio,format=FORMAT,file=FILE"},
-	[ABILITY_BALLOON] = {ABILITY_NO, "usher has no order for QEMU's"},
-	[ABILITY_VSOCK] = {ABILITY_NO, "no file of it is handed to QEMU"},
+	[ABILITY_FORMAT] = {ABILITY_YES, NULL},
+	[ABILITY_SHARE] = {ABILITY_YES, NULL},
+	[ABILITY_BALLOON] = {ABILITY_YES, NULL},
+	[ABILITY_VSOCK] = {ABILITY_YES, NULL},
 	[ABILITY_PORT_VIEW] = {ABILITY_NO, "'usher console' shows no ports of QEMU"},
 	[ABILITY_PORT_LINK] = {ABILITY_NO, "QEMU prints the name of the terminal"},
 	[ABILITY_ENV] = {ABILITY_YES, NULL},
@@ -149,6 +152,12 @@ static int check_words(const struct guest_spec *s, struct err *e)
 static int check_extras(const struct guest_spec *s, struct err *e)
 {
 	int r = firmware_check(s->firmware, e);
+	if (r < 0)
+		return r;
+	r = vsock_check(s, e);
+	if (r < 0)
+		return r;
+	r = share_check(s, e);
 	if (r < 0)
 		return r;
 	r = s->tpm ? tpm_check(e) : 0;

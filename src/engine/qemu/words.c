@@ -66,11 +66,12 @@ static void memory_add(const struct guest_spec *s, struct program *p)
 		program_word(p, "-m");
 		program_arg(p, "%" PRIu64 "M", size);
 	}
-	if (!s->hugepages)
+	/* Servers of folders map it, too. QEMU reads images itself. */
+	if (!s->hugepages && !spec_has_share(s))
 		return;
 	program_word(p, "-object");
-	program_arg(p, "memory-backend-memfd,id=usher-ram,size=%" PRIu64 "M,hugetlb=on,prealloc=on",
-		size);
+	program_arg(p, "memory-backend-memfd,id=usher-ram,size=%" PRIu64 "M%s", size,
+		s->hugepages ? ",hugetlb=on,prealloc=on" : ",share=on");
 	program_word(p, "-machine");
 	program_word(p, "memory-backend=usher-ram");
 }

@@ -10,6 +10,7 @@ struct qemu_parts;
 #define QEMU_SLOT "usher-slot"
 #define QEMU_SPARE "usher-spare"
 #define QEMU_SPARES 4
+#define QEMU_BALLOON "usher-balloon"
 
 /* Return: the program that runs guests: qemu-system-x86_64, or what QEMU_SYSTEM names. */
 const char *qemu_program(void);

@@ -124,6 +124,32 @@ START_TEST(describes_all_of_a_guest)
 }
 END_TEST
 
+START_TEST(describes_virtio_devices)
+{
+	struct guest_spec s = small_guest();
+	const struct guest_virtio devices[] = {{.type = GUEST_VIRTIO_VSOCK, .cid = 7},
+		{.type = GUEST_VIRTIO_FS, .share = {.path = "/usr", .tag = "a&b"}},
+		{.type = GUEST_VIRTIO_BLK, .disk = {.path = "/proc/self/exe"}},
+		{.type = GUEST_VIRTIO_NET, .net = {.mac = {2}, .queues = 1}},
+		{.type = GUEST_VIRTIO_RNG}, {.type = GUEST_VIRTIO_BALLOON}};
+	struct err e = {0};
+
+	s.rings = GUEST_RINGS_PACKED;
+	s.balloon = true;
+	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
+		ck_assert_int_eq(spec_add_virtio(&s, &devices[i], &e), 0);
+	char *text = write_guest(&s);
+	schema_accepts(text);
+	ck_assert_ptr_nonnull(strstr(text, "<cid auto='no' address='7'/>"));
+	ck_assert_ptr_nonnull(strstr(text, "<source dir='/usr'/>\n<target dir='a&#38;b'/>"));
+	ck_assert_ptr_nonnull(strstr(text, "<source type='memfd'/><access mode='shared'/>"));
+	ck_assert_ptr_nonnull(strstr(text, "model='virtio' freePageReporting='on'><driver packed"));
+	ck_assert_ptr_nonnull(strstr(text, "</backend><driver packed='on'/></rng>"));
+	ck_assert_ptr_nonnull(strstr(text, "cache='writeback' packed='on'/>"));
+	free(text);
+}
+END_TEST
+
 /* The keeper unpacks it into the guest's folder. */
 START_TEST(boots_the_kernel_of_a_disk)
 {
@@ -203,4 +229,5 @@ START_TEST(names_each_domain_anew)
 END_TEST
 
 SUITE("libvirt_xml", boots_the_kernel_of_a_disk, has_no_firmware_but_bios, describes_a_small_guest,
-	describes_all_of_a_guest, refuses_what_xml_cannot_have, names_each_domain_anew)
+	describes_all_of_a_guest, describes_virtio_devices, refuses_what_xml_cannot_have,
+	names_each_domain_anew)

@@ -220,6 +220,34 @@ START_TEST(a_disk_is_a_descriptor_of_a_set)
 }
 END_TEST
 
+/* The header names nothing: each file is a descriptor, and the last one has no backing file. */
+START_TEST(an_image_is_a_chain_of_descriptors)
+{
+	guest_setup();
+	spec.virtio_count = 1;
+	spec.virtio[0] = (struct guest_virtio){
+		.type = GUEST_VIRTIO_BLK, .disk = {.path = "/d", .format = "qcow2", .queues = 1}};
+	expect("-blockdev driver=qcow2,node-name=usher-disk0,read-only=off,discard=unmap,"
+	       "file.driver=file,file.filename=/d -device virtio-blk-pci");
+	parts.disks[0] = (struct qemu_disk){.fd = -1,
+		.file_count = 2,
+		.files = {{.fd = 5, .direct = true, .has_backing = true, .format = "qcow2"},
+			{.fd = 6, .is_block = true, .format = "raw"}}};
+	expect("-add-fd fd=6,set=6 -blockdev driver=host_device,node-name=usher-file0-1,"
+	       "read-only=on,discard=unmap,cache.direct=off,filename=/dev/fdset/6 "
+	       "-blockdev {\"driver\":\"raw\",\"node-name\":\"usher-disk0-1\","
+	       "\"file\":\"usher-file0-1\",\"read-only\":true,\"discard\":\"unmap\"} "
+	       "-add-fd fd=5,set=5 -blockdev driver=file,node-name=usher-file0-0,read-only=off,"
+	       "discard=unmap,cache.direct=on,filename=/dev/fdset/5,aio=native "
+	       "-blockdev {\"driver\":\"qcow2\",\"node-name\":\"usher-disk0\","
+	       "\"file\":\"usher-file0-0\",\"read-only\":false,\"discard\":\"unmap\","
+	       "\"backing\":\"usher-disk0-1\"} -device virtio-blk-pci,id=usher-virtio0,"
+	       "drive=usher-disk0");
+	parts.disks[0].file_count = 1;
+	expect("\"discard\":\"unmap\",\"backing\":null} -device");
+}
+END_TEST
+
 START_TEST(a_tap_is_one_descriptor_for_each_pair)
 {
 	guest_setup();
@@ -235,6 +263,32 @@ START_TEST(a_tap_is_one_descriptor_for_each_pair)
 	spec.virtio[0].net.tap[0] = '\0';
 	parts.nets[0] = (struct qemu_net){.passt = 9};
 	expect("-netdev stream,id=usher-net0,server=off,addr.type=fd,addr.str=9");
+}
+END_TEST
+
+/* Folders have a server, which maps the guest's memory. The kernel's sockets have split rings. */
+START_TEST(other_virtio_devices_have_words)
+{
+	guest_setup();
+	spec.rings = GUEST_RINGS_PACKED;
+	spec.virtio_count = 4;
+	spec.virtio[0] = (struct guest_virtio){.type = GUEST_VIRTIO_VSOCK, .cid = 7};
+	spec.virtio[1] = (struct guest_virtio){.type = GUEST_VIRTIO_BALLOON};
+	spec.virtio[2] = (struct guest_virtio){.type = GUEST_VIRTIO_RNG};
+	spec.virtio[3] = (struct guest_virtio){.type = GUEST_VIRTIO_BLK, .disk = {.path = "/d"}};
+	expect("-device vhost-vsock-pci,id=usher-vsock,guest-cid=7 "
+	       "-device virtio-balloon-pci,id=usher-balloon,free-page-reporting=on,packed=on "
+	       "-device virtio-rng-pci,id=usher-virtio2,packed=on");
+	expect("virtio-blk-pci,id=usher-virtio3,drive=usher-disk3,packed=on");
+	expect_not("memory-backend-memfd");
+	parts.vsock = 8;
+	expect("guest-cid=7,vhostfd=8 -device");
+	spec.virtio[3] = (struct guest_virtio){.type = GUEST_VIRTIO_FS, .share = {.tag = "home"}};
+	parts.shares[3] = 9;
+	expect("-chardev socket,id=usher-share3,fd=9 "
+	       "-device vhost-user-fs-pci,id=usher-virtio3,chardev=usher-share3,tag=home");
+	expect("memory-backend-memfd,id=usher-ram,size=");
+	expect(",share=on -machine memory-backend=usher-ram");
 }
 END_TEST
 
@@ -313,6 +367,7 @@ SUITE("qemu_words", a_machine_of_ours_has_what_was_asked_for, a_machine_of_the_c
 	functions_of_a_card_share_a_port, devices_come_by_descriptor_or_by_address,
 	words_about_the_machine_need_no_network, functions_without_the_first_get_other_numbers,
 	empty_ports_are_left_out, a_disk_is_a_descriptor_of_a_set,
-	a_tap_is_one_descriptor_for_each_pair, ports_have_their_ends,
+	an_image_is_a_chain_of_descriptors, a_tap_is_one_descriptor_for_each_pair,
+	other_virtio_devices_have_words, ports_have_their_ends,
 	firmware_has_its_variables_by_descriptor, firmware_boots_disks_before_devices,
 	extras_are_there_on_request)
