@@ -89,11 +89,24 @@ static int place_find(enum guest_firmware kind, const struct place **ret, struct
 	return -ENOENT;
 }
 
-int firmware_check(enum guest_firmware kind, struct err *e)
+int firmware_find(enum guest_firmware kind, struct firmware_place *ret, struct err *e)
 {
 	const struct place *p;
 
-	return is_uefi(kind) ? place_find(kind, &p, e) : 0;
+	*ret = (struct firmware_place){0};
+	if (!is_uefi(kind))
+		return 0;
+	int r = place_find(kind, &p, e);
+	if (r == 0)
+		*ret = (struct firmware_place){.code = p->code, .variables = p->variables};
+	return r;
+}
+
+int firmware_check(enum guest_firmware kind, struct err *e)
+{
+	struct firmware_place p;
+
+	return firmware_find(kind, &p, e);
 }
 
 static int template_read(const char *path, char **ret, size_t *ret_size, struct err *e)

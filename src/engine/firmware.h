@@ -17,6 +17,15 @@ struct firmware {
 	int variables; /* for reading and writing; -1: none */
 };
 
+/* Where the host has a firmware; paths, static. NULL: @kind is none of UEFI. */
+struct firmware_place {
+	const char *code;
+	const char *variables; /* those of each guest at its first start */
+};
+
+/* Return: 0; -ENOENT with a sentence: the host has no such firmware. */
+int firmware_find(enum guest_firmware kind, struct firmware_place *ret, struct err *e);
+
 /* Whether the host has the files of that firmware. Return: 0, -ENOENT with a sentence. */
 int firmware_check(enum guest_firmware kind, struct err *e);
 

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "engine/belongings.h"
+#include "engine/spec.h"
 #include "program/command.h"
 
 #include <dirent.h>
@@ -15,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,6 +32,24 @@ int tpm_check(struct err *e)
 	(void)command_report(&c, TPM_PROGRAM, geteuid(), e);
 	err_hint(e, "install swtpm: the guest's TPM is this program");
 	return -ENOENT;
+}
+
+/*
+ * QEMU 7.2 with SeaBIOS: an ELF kernel finds its ACPI tables overwritten if there is a TPM, and
+ * boots without ACPI. A bzImage does not.
+ */
+int tpm_check_kernel(const struct guest_spec *s, int fd, struct err *e)
+{
+	char magic[4] = "";
+
+	if (!s->tpm || s->firmware > GUEST_FIRMWARE_BIOS || fd < 0 ||
+		fd_pread_full(fd, magic, sizeof(magic), 0) < 0 ||
+		memcmp(magic, "\177ELF", sizeof(magic)) != 0)
+		return 0;
+	err_say(e, -EINVAL, "--tpm: QEMU starts no ELF kernel beside a TPM%s",
+		s->kernel_from ? ", and that of the disk is unpacked" : "");
+	err_hint(e, "boot by --firmware uefi, or give --kernel a bzImage");
+	return -EINVAL;
 }
 
 /*

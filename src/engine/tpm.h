@@ -7,6 +7,7 @@
 #include "program/uid.h"
 
 struct err;
+struct guest_spec;
 
 /*
  * A TPM 2.0 for one guest: swtpm, which runs as a user of its own, confined as a program of usher
@@ -14,6 +15,7 @@ struct err;
  * ends when the guest's program closes the socket, and is killed with the keeper.
  */
 #define TPM_PROGRAM "swtpm"
+#define TPM_SETUP "swtpm_setup" /* makes a state with certificates; libvirt runs it */
 
 struct tpm {
 	struct process process; /* pid 0: none */
@@ -30,6 +32,12 @@ struct tpm {
 
 /* Whether this host has the program. Return: 0, -ENOENT with a sentence. */
 int tpm_check(struct err *e);
+
+/*
+ * Whether QEMU starts the kernel of @s, which is open as @fd, beside a TPM. -1: it has none.
+ * Return: 0, -EINVAL.
+ */
+int tpm_check_kernel(const struct guest_spec *s, int fd, struct err *e);
 
 /*
  * Starts it for guest @name. @run_dir: BIND_STATE_DIR.

@@ -13,12 +13,15 @@
 #include "engine/engine.h"
 #include "engine/environment.h"
 #include "engine/files.h"
+#include "engine/firmware.h"
 #include "engine/libvirt/boot.h"
 #include "engine/libvirt/xml.h"
 #include "engine/net.h"
 #include "engine/share.h"
+#include "engine/tpm.h"
 #include "engine/vsock.h"
 #include "libvirt/uri.h"
+#include "program/command.h"
 #include "program/installed.h"
 
 #include <errno.h>
@@ -38,10 +41,10 @@
 static const struct ability_note abilities[ABILITY_COUNT] = {
 	ABILITIES_OF_QEMU,
 	[ABILITY_KERNEL_FROM] = {ABILITY_YES, NULL},
-	[ABILITY_FIRMWARE] = {ABILITY_PARTLY, "bios alone"},
-	[ABILITY_DISPLAY] = {ABILITY_NO, "the domain has a console alone"},
-	[ABILITY_TPM] = {ABILITY_NO, "libvirt keeps a domain's TPM itself"},
-	[ABILITY_USB] = {ABILITY_NO, "the domain has no USB controller"},
+	[ABILITY_FIRMWARE] = {ABILITY_YES, NULL},
+	[ABILITY_DISPLAY] = {ABILITY_YES, NULL},
+	[ABILITY_TPM] = {ABILITY_YES, NULL},
+	[ABILITY_USB] = {ABILITY_NO, "usher writes no USB device into a domain"},
 	[ABILITY_FORMAT] = {ABILITY_NO, "usher gives it raw images"},
 	[ABILITY_SHARE] = {ABILITY_PARTLY, "none that is read-only"},
 	[ABILITY_BALLOON] = {ABILITY_PARTLY, "its size is libvirt's, by 'virsh setmem'"},
@@ -176,11 +179,6 @@ static int check_words(const struct guest_spec *s, struct err *e)
 				"--port: '%s': standard input and output are not for engine "
 				"'libvirt'",
 				s->ports[i].name);
-	if (s->firmware > GUEST_FIRMWARE_BIOS) {
-		err_say(e, -EINVAL, "--firmware: engine 'libvirt' has 'bios' alone");
-		err_hint(e, "run the guest with --engine=qemu");
-		return -EINVAL;
-	}
 	if (s->firmware && s->kernel_from)
 		return err_say(
 			e, -EINVAL, "--firmware boots the disk itself: not with --kernel-from");
@@ -206,19 +204,57 @@ static int check_shares(const struct guest_spec *s, struct err *e)
 	return share_check(s, e);
 }
 
-static int libvirt_check(const struct guest_spec *s, struct err *e)
+/* libvirt makes the state of a TPM by another program of swtpm's. */
+static int check_tpm(const struct guest_spec *s, struct err *e)
+{
+	const struct command c = command_seek(TPM_SETUP, NULL);
+
+	if (!s->tpm)
+		return 0;
+	int r = tpm_check(e);
+	if (r == 0 && c.code < 0) {
+		r = command_report(&c, TPM_SETUP, geteuid(), e);
+		err_hint(e, "install swtpm-tools: libvirt makes the guest's TPM with it");
+	}
+	if (r < 0 || !s->kernel)
+		return r;
+	cleanup_fd int fd = spec_open_file("--kernel", s->kernel, e);
+	return fd < 0 ? fd : tpm_check_kernel(s, fd, e);
+}
+
+/* What the host has for @s, found. */
+static int find_parts(
+	const struct guest_spec *s, const char *run_dir, struct libvirt_parts *ret, struct err *e)
+{
+	*ret = (struct libvirt_parts){.run_dir = run_dir};
+	return firmware_find(s->firmware, &ret->firmware, e);
+}
+
+static int check_xml(const struct guest_spec *s, struct err *e)
 {
 	char uuid[LIBVIRT_UUID_TEXT], *xml = NULL;
+	struct libvirt_parts parts;
 
-	libvirt_end_name(uuid);
+	int r = find_parts(s, BIND_STATE_DIR, &parts, e);
+	if (r < 0)
+		return r;
+	libvirt_end_name(s, uuid);
+	parts.uuid = uuid;
+	r = libvirt_xml_write(s, &parts, &xml, e);
+	free(xml);
+	return r;
+}
+
+static int libvirt_check(const struct guest_spec *s, struct err *e)
+{
 	int r = check_words(s, e);
 	r = r < 0 ? r : check_net(s, e);
 	r = r < 0 ? r : vsock_check(s, e);
 	r = r < 0 ? r : check_shares(s, e);
+	r = r < 0 ? r : check_tpm(s, e);
 	r = r < 0 ? r : files_check_disks(s, e);
 	r = r < 0 ? r : libvirt_boot_check(s, e);
-	r = r < 0 ? r : libvirt_xml_write(s, BIND_STATE_DIR, 0, uuid, &xml, e);
-	free(xml);
+	r = r < 0 ? r : check_xml(s, e);
 	return r < 0 ? r : check_libvirt(e);
 }
 
@@ -243,12 +279,29 @@ static void give_fd(struct engine_run *run, int fd)
 	program_fd(&run->program, fd);
 }
 
+/* Describes the domain. Return: a descriptor of the text, -errno. */
+static int describe_domain(
+	const struct guest_spec *s, const char *run_dir, struct engine_run *run, struct err *e)
+{
+	struct libvirt_parts parts;
+	cleanup_free char *xml = NULL;
+
+	int r = find_parts(s, run_dir, &parts, e);
+	if (r < 0)
+		return r;
+	run->domain = s->name;
+	libvirt_end_name(s, run->domain_uuid);
+	parts.keeper = getpid();
+	parts.uuid = run->domain_uuid;
+	int len = libvirt_xml_write(s, &parts, &xml, e);
+	return len < 0 ? len : xml_file(xml, (size_t)len, e);
+}
+
 static int libvirt_prepare(const struct bind_env *env, const struct guest_spec *s,
 	const struct bind_plan *groups, struct engine_run *run, struct err *e)
 {
-	struct program *p = &run->program;
 	char path[FILE_PATH_MAX];
-	cleanup_free char *xml = NULL;
+	struct program *p = &run->program;
 	int orders[2];
 
 	(void)groups;
@@ -258,20 +311,15 @@ static int libvirt_prepare(const struct bind_env *env, const struct guest_spec *
 	r = libvirt_boot_place(s, env->state, e);
 	if (r < 0)
 		return r;
-	run->domain = s->name;
-	libvirt_end_name(run->domain_uuid);
-	int len = libvirt_xml_write(s, env->state, getpid(), run->domain_uuid, &xml, e);
-	if (len < 0)
-		return len;
+	int fd = describe_domain(s, env->state, run, e);
+	if (fd < 0)
+		return fd;
+	run->given[run->given_count++] = fd;
 	r = wire_pair(orders);
 	if (r < 0)
 		return err_set(e, r, "make a socket for usher-libvirt");
 	run->orders_fd = orders[0];
 	run->obeys_fd = orders[1];
-	int fd = xml_file(xml, (size_t)len, e);
-	if (fd < 0)
-		return fd;
-	run->given[run->given_count++] = fd;
 	environment_add(s, p);
 	program_arg(p, "%s", path);
 	program_word(p, libvirt_uri());

@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "base/utf8.h"
 #include "engine/defaults.h"
+#include "engine/display.h"
 #include "engine/files.h"
 #include "engine/libvirt/boot.h"
 #include "engine/net.h"
@@ -33,11 +34,12 @@
 #include <sys/stat.h>
 
 #define CPU_PERIOD_US 100000
+#define VARIABLES_DIR "/var/lib/libvirt/qemu/nvram" /* where QEMU's user may go; libvirt's own */
 
 /* A domain under way. */
 struct writer {
 	const struct guest_spec *spec;
-	const char *run_dir;
+	const struct libvirt_parts *parts;
 	struct text text;
 	struct err *e;
 	int error; /* the first one */
@@ -112,9 +114,11 @@ static void put_image(struct writer *w)
 {
 	const struct guest_spec *s = w->spec;
 
-	xml_put(w, "<kernel>%s/vm/%s/%s</kernel>\n", w->run_dir, s->name, LIBVIRT_KERNEL);
+	const char *run_dir = w->parts->run_dir;
+
+	xml_put(w, "<kernel>%s/vm/%s/%s</kernel>\n", run_dir, s->name, LIBVIRT_KERNEL);
 	if (s->files && s->files->boot.found.initrd[0])
-		xml_put(w, "<initrd>%s/vm/%s/%s</initrd>\n", w->run_dir, s->name, LIBVIRT_INITRD);
+		xml_put(w, "<initrd>%s/vm/%s/%s</initrd>\n", run_dir, s->name, LIBVIRT_INITRD);
 }
 
 static void put_cmdline(struct writer *w)
@@ -128,11 +132,31 @@ static void put_cmdline(struct writer *w)
 	xml_put(w, "</cmdline>\n");
 }
 
+static bool is_secure(const struct writer *w)
+{
+	return w->spec->firmware == GUEST_FIRMWARE_UEFI_SECURE;
+}
+
+/* libvirt makes the variables from the host's at the first start, and keeps them. */
+static void put_firmware(struct writer *w)
+{
+	const struct firmware_place *f = &w->parts->firmware;
+
+	if (!f->code)
+		return;
+	xml_put(w, "<loader readonly='yes' secure='%s' type='pflash'>%s</loader>\n",
+		is_secure(w) ? "yes" : "no", f->code);
+	xml_put(w, "<nvram template='%s'>" VARIABLES_DIR "/", f->variables);
+	put_text(w, "--name", w->spec->name);
+	xml_put(w, "_%s.vars</nvram>\n", firmware_name(w->spec->firmware));
+}
+
 static void put_boot(struct writer *w)
 {
 	const struct guest_spec *s = w->spec;
 
 	xml_put(w, "<os>\n<type arch='x86_64' machine='q35'>hvm</type>\n");
+	put_firmware(w);
 	if (s->kernel)
 		put_path_element(w, "kernel", "--kernel", s->kernel);
 	if (s->initrd)
@@ -170,21 +194,34 @@ static void put_memory(struct writer *w)
 		is_shared ? "<source type='memfd'/><access mode='shared'/>" : "");
 }
 
-static void put_head(struct writer *w, pid_t keeper, const char *uuid)
+/*
+ * As with the QEMU engine: with Secure Boot, only the firmware's system management mode may write
+ * variables, and that firmware does not resume a guest from suspend to RAM.
+ */
+static void put_features(struct writer *w)
+{
+	xml_put(w, "<features><acpi/><apic/><smm state='%s'/></features>\n",
+		is_secure(w) ? "on" : "off");
+	if (is_secure(w))
+		xml_put(w, "<pm><suspend-to-mem enabled='no'/></pm>\n");
+}
+
+static void put_head(struct writer *w)
 {
 	const struct guest_spec *s = w->spec;
 
 	xml_put(w, "<domain type='kvm'>\n<name>");
 	put_text(w, "--name", s->name);
-	xml_put(w, "</name>\n<uuid>%s</uuid>\n", uuid);
+	xml_put(w, "</name>\n<uuid>%s</uuid>\n", w->parts->uuid);
 	xml_put(w, "<metadata><usher:guest xmlns:usher='%s' keeper='%d'/></metadata>\n",
-		LIBVIRT_METADATA, (int)keeper);
+		LIBVIRT_METADATA, (int)w->parts->keeper);
 	xml_put(w, "<memory unit='KiB'>%" PRIu64 "</memory>\n", s->memory / 1024);
 	put_memory(w);
 	xml_put(w, "<vcpu>%u</vcpu>\n", s->cpus);
 	put_limits(w);
 	put_boot(w);
-	xml_put(w, "<features><acpi/><apic/></features>\n<cpu mode='host-passthrough'/>\n");
+	put_features(w);
+	xml_put(w, "<cpu mode='host-passthrough'/>\n");
 	xml_put(w,
 		"<on_poweroff>destroy</on_poweroff><on_reboot>%s</on_reboot>"
 		"<on_crash>destroy</on_crash>\n",
@@ -202,10 +239,24 @@ static const char *driver_text(const struct writer *w)
 	return w->spec->rings == GUEST_RINGS_PACKED ? "<driver packed='on'/>" : "";
 }
 
-static void put_disk(struct writer *w, const struct guest_disk *d, unsigned number)
+/* Without a kernel: the disks in the order of the options, and then the lent devices. */
+static void put_order(struct writer *w, size_t place)
+{
+	if (!w->spec->kernel && !w->spec->kernel_from)
+		xml_put(w, "<boot order='%zu'/>\n", place + 1);
+}
+
+static bool disk_is_block(const struct guest_disk *d)
 {
 	struct stat st;
-	bool is_block = stat(d->path, &st) == 0 && S_ISBLK(st.st_mode);
+
+	return stat(d->path, &st) == 0 && S_ISBLK(st.st_mode);
+}
+
+static void put_disk(struct writer *w, size_t place, unsigned number)
+{
+	const struct guest_disk *d = &w->spec->virtio[place].disk;
+	bool is_block = disk_is_block(d);
 
 	xml_put(w, "<disk type='%s' device='disk'>\n", is_block ? "block" : "file");
 	xml_put(w, "<driver name='qemu' type='raw' discard='unmap' cache='%s'",
@@ -215,6 +266,7 @@ static void put_disk(struct writer *w, const struct guest_disk *d, unsigned numb
 	xml_put(w, "%s/>\n<source %s='", rings_text(w), is_block ? "dev" : "file");
 	put_path(w, "--disk", d->path);
 	xml_put(w, "'/>\n<target dev='vd%c' bus='virtio'/>\n", 'a' + (int)number);
+	put_order(w, place);
 	if (d->readonly)
 		xml_put(w, "<readonly/>\n");
 	if (d->serial[0]) {
@@ -279,7 +331,7 @@ static void put_virtio(struct writer *w)
 	for (size_t i = 0; i < w->spec->virtio_count; i++) {
 		const struct guest_virtio *v = &w->spec->virtio[i];
 		if (v->type == GUEST_VIRTIO_BLK)
-			put_disk(w, &v->disk, disk_count++);
+			put_disk(w, i, disk_count++);
 		else if (v->type == GUEST_VIRTIO_NET)
 			put_net(w, &v->net);
 		else if (v->type == GUEST_VIRTIO_RNG)
@@ -303,7 +355,7 @@ static void put_port(struct writer *w, const struct guest_port *p)
 		[GUEST_PORT_SOCKET] = "unix", [GUEST_PORT_PTY] = "pty", [GUEST_PORT_FILE] = "file"};
 	char path[PORT_PATH_MAX];
 
-	(void)port_path(p, w->run_dir, w->spec->name, path, sizeof(path));
+	(void)port_path(p, w->parts->run_dir, w->spec->name, path, sizeof(path));
 	xml_put(w, "<channel type='%s'>\n", types[p->kind]);
 	if (p->kind != GUEST_PORT_PTY) {
 		xml_put(w, "<source %spath='", p->kind == GUEST_PORT_SOCKET ? "mode='bind' " : "");
@@ -327,7 +379,7 @@ static void put_console(struct writer *w)
 	if (w->spec->console == GUEST_CONSOLE_NONE)
 		return;
 	xml_put(w, "<%s type='unix'><source mode='bind' path='%s/vm/%s/%s'/>%s</%s>\n", name,
-		w->run_dir, w->spec->name, LIBVIRT_CONSOLE,
+		w->parts->run_dir, w->spec->name, LIBVIRT_CONSOLE,
 		is_virtio ? "<target type='virtio'/>" : "", name);
 }
 
@@ -338,13 +390,42 @@ static void put_consoles(struct writer *w)
 		put_port(w, &w->spec->ports[i]);
 }
 
-static void put_hostdev(struct writer *w, const struct guest_device *d)
+/* As with the QEMU engine. libvirt makes the socket of the screen, and lets viewers find it. */
+static void put_display(struct writer *w)
 {
+	const enum guest_display_kind kind = w->spec->display.kind;
+
+	if (kind == GUEST_DISPLAY_NONE)
+		return;
+	xml_put(w, "<graphics type='%s'><listen type='socket'/></graphics>\n", display_name(kind));
+	xml_put(w, "<video><model type='vga'/></video>\n<input type='tablet' bus='usb'/>\n");
+}
+
+/* Without persistent_state, libvirt forgets the keys of a transient domain. */
+static void put_tpm(struct writer *w)
+{
+	if (w->spec->tpm)
+		xml_put(w, "<tpm model='tpm-crb'><backend type='emulator' version='2.0' "
+			   "persistent_state='yes'/></tpm>\n");
+}
+
+static void put_usb(struct writer *w)
+{
+	const struct guest_spec *s = w->spec;
+
+	xml_put(w, "<controller type='usb' model='%s'/>\n",
+		s->display.kind != GUEST_DISPLAY_NONE ? "qemu-xhci" : "none");
+}
+
+static void put_hostdev(struct writer *w, size_t place)
+{
+	const struct guest_device *d = &w->spec->devices[place];
 	char text[LIBVIRT_HOSTDEV_TEXT];
 	static const char end[] = "</hostdev>\n";
 
 	libvirt_hostdev_format(d->address, false, text);
 	xml_put(w, "%.*s", (int)(strlen(text) - strlen(end)), text);
+	put_order(w, w->spec->virtio_count + place);
 	if (d->rom_off) {
 		xml_put(w, "<rom bar='off'/>\n");
 	} else if (d->rom[0]) {
@@ -355,21 +436,24 @@ static void put_hostdev(struct writer *w, const struct guest_device *d)
 	xml_put(w, "%s", end);
 }
 
-int libvirt_xml_write(const struct guest_spec *s, const char *run_dir, pid_t keeper,
-	const char *uuid, char **ret, struct err *e)
+int libvirt_xml_write(
+	const struct guest_spec *s, const struct libvirt_parts *p, char **ret, struct err *e)
 {
-	struct writer w = {.spec = s, .run_dir = run_dir, .e = e};
+	struct writer w = {.spec = s, .parts = p, .e = e};
 	char *text = NULL;
 
 	if (text_begin(&w.text) < 0)
 		return err_set(e, -ENOMEM, "describe the guest to libvirt");
-	put_head(&w, keeper, uuid);
-	xml_put(&w, "<devices>\n<controller type='usb' model='none'/><panic model='isa'/>\n");
+	put_head(&w);
+	xml_put(&w, "<devices>\n<panic model='isa'/>\n");
+	put_usb(&w);
 	put_balloon(&w);
 	put_virtio(&w);
 	put_consoles(&w);
 	for (size_t i = 0; i < s->device_count; i++)
-		put_hostdev(&w, &s->devices[i]);
+		put_hostdev(&w, i);
+	put_tpm(&w);
+	put_display(&w);
 	xml_put(&w, "</devices>\n</domain>\n");
 	int len = text_end(&w.text, &text);
 	if (len < 0)

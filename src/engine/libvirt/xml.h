@@ -2,19 +2,28 @@
 #ifndef ENGINE_LIBVIRT_XML_H
 #define ENGINE_LIBVIRT_XML_H
 
+#include "engine/firmware.h"
+#include "engine/spec.h"
+
 #include <sys/types.h>
 
 struct err;
-struct guest_spec;
+
+/* What a domain is made of besides its description. */
+struct libvirt_parts {
+	const char *run_dir; /* BIND_STATE_DIR, for ports */
+	pid_t keeper; /* has the devices; usher's hook lets its domain start (libvirt/domain.h) */
+	const char *uuid;
+	struct firmware_place firmware;
+};
 
 /*
  * The domain as which libvirt runs @s: usher has bound the devices, and libvirt leaves them there.
- * @run_dir: BIND_STATE_DIR, for ports. @keeper: the process that has the devices; usher's hook lets
- * its domain start (libvirt/domain.h). @uuid: of the domain. *@ret is the caller's to free().
+ * *@ret is the caller's to free().
  * Return: its length; -EINVAL a text of @s cannot be in XML; -ENOENT, -errno of a file; -ENOMEM.
  */
-int libvirt_xml_write(const struct guest_spec *s, const char *run_dir, pid_t keeper,
-	const char *uuid, char **ret, struct err *e);
+int libvirt_xml_write(
+	const struct guest_spec *s, const struct libvirt_parts *p, char **ret, struct err *e);
 
 #define LIBVIRT_CONSOLE "port-:console" /* the socket of its console, in the guest's folder */
 

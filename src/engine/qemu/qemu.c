@@ -94,31 +94,13 @@ static int open_files(const struct guest_spec *s, struct guest_files *f, struct 
 	return f->kernel.fd < 0 ? f->kernel.fd : 0;
 }
 
-/*
- * QEMU 7.2 with SeaBIOS: an ELF kernel finds its ACPI tables overwritten if there is a TPM, and
- * boots without ACPI. A bzImage does not.
- */
-static int check_kernel(const struct guest_spec *s, const struct guest_files *f, struct err *e)
-{
-	char magic[4] = "";
-
-	if (!s->tpm || s->firmware > GUEST_FIRMWARE_BIOS || f->kernel.fd < 0 ||
-		fd_pread_full(f->kernel.fd, magic, sizeof(magic), 0) < 0 ||
-		memcmp(magic, "\177ELF", sizeof(magic)) != 0)
-		return 0;
-	err_say(e, -EINVAL, "--tpm: QEMU starts no ELF kernel beside a TPM%s",
-		s->kernel_from ? ", and that of the disk is unpacked" : "");
-	err_hint(e, "boot by --firmware uefi, or give --kernel a bzImage");
-	return -EINVAL;
-}
-
 static int check_files(const struct guest_spec *s, struct err *e)
 {
 	struct guest_files own = FILES_NONE, *f = s->files ? s->files : &own;
 
 	int r = open_files(s, f, e);
 	if (r == 0)
-		r = check_kernel(s, f, e);
+		r = tpm_check_kernel(s, f->kernel.fd, e);
 	files_close(&own);
 	return r;
 }

@@ -19,12 +19,20 @@
 #define SCHEMA "/usr/share/libvirt/schemas/domain.rng"
 #define UUID "11111111-2222-4333-8444-555555555555"
 
+static const struct libvirt_parts parts = {.run_dir = "/run/usher",
+	.keeper = 812,
+	.uuid = UUID,
+	.firmware = {.code = "/usr/share/CODE.fd", .variables = "/usr/share/VARS.fd"}};
+
 static char *write_guest(const struct guest_spec *s)
 {
+	struct libvirt_parts own = parts;
 	char *text = NULL;
 	struct err e = {0};
 
-	int n = libvirt_xml_write(s, "/run/usher", 812, UUID, &text, &e);
+	if (s->firmware < GUEST_FIRMWARE_UEFI)
+		own.firmware = (struct firmware_place){0};
+	int n = libvirt_xml_write(s, &own, &text, &e);
 	ck_assert_msg(n > 0, "%s", e.msg);
 	ck_assert_uint_eq(strlen(text), (size_t)n);
 	return text;
@@ -179,18 +187,93 @@ START_TEST(boots_the_kernel_of_a_disk)
 }
 END_TEST
 
-START_TEST(has_no_firmware_but_bios)
+START_TEST(boots_by_bios)
 {
 	struct guest_spec s = small_guest();
-	struct err e = {0};
 
-	s.firmware = GUEST_FIRMWARE_UEFI;
-	ck_assert_int_eq(engine_libvirt.check(&s, &e), -EINVAL);
-	ck_assert_str_eq(e.msg, "--firmware: engine 'libvirt' has 'bios' alone");
 	s.firmware = GUEST_FIRMWARE_BIOS;
 	s.kernel = NULL;
 	char *text = write_guest(&s);
 	ck_assert_ptr_null(strstr(text, "<kernel>"));
+	ck_assert_ptr_null(strstr(text, "<loader"));
+	schema_accepts(text);
+	free(text);
+}
+END_TEST
+
+/* Its variables are at a place where QEMU's user may go; each kind of firmware has its own. */
+START_TEST(boots_by_uefi)
+{
+	struct guest_spec s = small_guest();
+
+	s.kernel = NULL;
+	s.firmware = GUEST_FIRMWARE_UEFI;
+	char *text = write_guest(&s);
+	ck_assert_ptr_nonnull(strstr(text,
+		"<loader readonly='yes' secure='no' type='pflash'>/usr/share/CODE.fd</loader>"));
+	ck_assert_ptr_nonnull(strstr(text, "<nvram template='/usr/share/VARS.fd'>"
+					   "/var/lib/libvirt/qemu/nvram/web_uefi.vars</nvram>"));
+	ck_assert_ptr_nonnull(strstr(text, "<smm state='off'/>"));
+	ck_assert_ptr_null(strstr(text, "<pm>"));
+	schema_accepts(text);
+	free(text);
+	s.firmware = GUEST_FIRMWARE_UEFI_SECURE;
+	text = write_guest(&s);
+	ck_assert_ptr_nonnull(strstr(text, "secure='yes'"));
+	ck_assert_ptr_nonnull(strstr(text, "/web_uefi-secure.vars</nvram>"));
+	ck_assert_ptr_nonnull(strstr(text, "<smm state='on'/>"));
+	ck_assert_ptr_nonnull(strstr(text, "<suspend-to-mem enabled='no'/>"));
+	schema_accepts(text);
+	free(text);
+}
+END_TEST
+
+/* Without a kernel: first the disks, in the order of the options, then the lent devices. */
+START_TEST(boots_in_the_order_of_the_options)
+{
+	const struct guest_virtio disk = {.type = GUEST_VIRTIO_BLK, .disk = {.path = "/dev/null"}};
+	struct guest_spec s = small_guest();
+	struct err e = {0};
+
+	ck_assert_int_eq(spec_add_virtio(&s, &disk, &e), 0);
+	ck_assert_int_eq(spec_add_virtio(&s, &disk, &e), 0);
+	ck_assert_int_eq(spec_add_device(&s, "0000:01:00.0", &e), 0);
+	char *text = write_guest(&s);
+	ck_assert_ptr_null(strstr(text, "<boot order"));
+	free(text);
+	s.kernel = NULL;
+	text = write_guest(&s);
+	const char *first = strstr(text, "<boot order='1'/>"),
+		   *second = strstr(text, "<boot order='2'/>"),
+		   *third = strstr(text, "<boot order='3'/>"), *lent = strstr(text, "type='pci'");
+	ck_assert(first && second && third && lent);
+	ck_assert(first < second && second < lent && lent < third);
+	schema_accepts(text);
+	free(text);
+}
+END_TEST
+
+START_TEST(has_a_screen_and_a_tpm)
+{
+	struct guest_spec s = small_guest();
+	char *text = write_guest(&s);
+
+	ck_assert_ptr_nonnull(strstr(text, "<controller type='usb' model='none'/>"));
+	ck_assert_ptr_null(strstr(text, "<graphics"));
+	ck_assert_ptr_null(strstr(text, "<tpm"));
+	free(text);
+	s.display.kind = GUEST_DISPLAY_VNC;
+	text = write_guest(&s);
+	ck_assert_ptr_nonnull(
+		strstr(text, "<graphics type='vnc'><listen type='socket'/></graphics>"));
+	ck_assert_ptr_nonnull(strstr(text, "<controller type='usb' model='qemu-xhci'/>"));
+	schema_accepts(text);
+	free(text);
+	s.display.kind = GUEST_DISPLAY_SPICE;
+	s.tpm = true;
+	text = write_guest(&s);
+	ck_assert_ptr_nonnull(strstr(text, "<graphics type='spice'>"));
+	ck_assert_ptr_nonnull(strstr(text, "persistent_state='yes'"));
 	schema_accepts(text);
 	free(text);
 }
@@ -206,12 +289,12 @@ START_TEST(refuses_what_xml_cannot_have)
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		e = (struct err){0};
 		s.cmdline = bad[i];
-		ck_assert_int_eq(libvirt_xml_write(&s, "/run/usher", 1, UUID, &text, &e), -EINVAL);
+		ck_assert_int_eq(libvirt_xml_write(&s, &parts, &text, &e), -EINVAL);
 		ck_assert_ptr_nonnull(strstr(e.msg, "--cmdline: libvirt cannot have"));
 	}
 	s = small_guest();
 	s.kernel = "/nowhere/vmlinuz";
-	ck_assert_int_eq(libvirt_xml_write(&s, "/run/usher", 1, UUID, &text, &e), -ENOENT);
+	ck_assert_int_eq(libvirt_xml_write(&s, &parts, &text, &e), -ENOENT);
 	ck_assert_ptr_null(text);
 }
 END_TEST
@@ -219,15 +302,26 @@ END_TEST
 START_TEST(names_each_domain_anew)
 {
 	char a[LIBVIRT_UUID_TEXT], b[LIBVIRT_UUID_TEXT];
+	struct guest_spec s = small_guest();
 
-	libvirt_end_name(a);
-	libvirt_end_name(b);
+	libvirt_end_name(&s, a);
+	libvirt_end_name(&s, b);
 	ck_assert_uint_eq(strlen(a), LIBVIRT_UUID_TEXT - 1);
 	ck_assert_str_ne(a, b);
 	ck_assert_int_eq(a[14], '4');
+	/* By it libvirt finds the state of a TPM. */
+	s.tpm = true;
+	libvirt_end_name(&s, a);
+	libvirt_end_name(&s, b);
+	ck_assert_str_eq(a, b);
+	ck_assert_int_eq(a[14], '8');
+	s.name = "wec";
+	libvirt_end_name(&s, b);
+	ck_assert_str_ne(a, b);
 }
 END_TEST
 
-SUITE("libvirt_xml", boots_the_kernel_of_a_disk, has_no_firmware_but_bios, describes_a_small_guest,
+SUITE("libvirt_xml", boots_the_kernel_of_a_disk, boots_by_bios, boots_by_uefi,
+	boots_in_the_order_of_the_options, has_a_screen_and_a_tpm, describes_a_small_guest,
 	describes_all_of_a_guest, describes_virtio_devices, refuses_what_xml_cannot_have,
 	names_each_domain_anew)
