@@ -20,10 +20,12 @@ struct err;
 	X(virConnectRegisterCloseCallback)  \
 	X(virConnectSetKeepAlive)           \
 	X(virDomainAttachDeviceFlags)       \
+	X(virDomainBlockResize)             \
 	X(virDomainCreateXML)               \
 	X(virDomainDestroyFlags)            \
 	X(virDomainDetachDeviceFlags)       \
 	X(virDomainFree)                    \
+	X(virDomainGetBlockInfo)            \
 	X(virDomainGetName)                 \
 	X(virDomainGetState)                \
 	X(virDomainGetUUIDString)           \
@@ -36,6 +38,7 @@ struct err;
 	X(virDomainResume)                  \
 	X(virDomainShutdownFlags)           \
 	X(virDomainSuspend)                 \
+	X(virDomainUpdateDeviceFlags)       \
 	X(virEventAddHandle)                \
 	X(virEventAddTimeout)               \
 	X(virEventRegisterDefaultImpl)      \

@@ -24,6 +24,7 @@
 #include "host/host.h"
 #include "libvirt/attempt.h"
 #include "libvirt/calls.h"
+#include "libvirt/change.h"
 #include "libvirt/process.h"
 #include "libvirt/relay.h"
 #include "wire/order.h"
@@ -52,6 +53,7 @@ struct runner {
 	char uuid[VIR_UUID_STRING_BUFLEN];
 	struct relay relay;
 	const char *console; /* path of the socket; NULL: none */
+	struct change change;
 	int orders_fd;
 	pid_t qemu; /* 0: unknown */
 	int qemu_fd, qemu_watch; /* pidfd */
@@ -249,7 +251,7 @@ static bool is_paused(struct runner *n)
 	return vir.virDomainGetState(n->domain, &state, NULL, 0) == 0 && state == VIR_DOMAIN_PAUSED;
 }
 
-/* Return: 0, -errno. */
+/* Return: 0, -errno; the answer's text is in @n->done. */
 static int order_obey(struct runner *n, const struct wire_order *o, struct wire_fds *fds)
 {
 	if (o->order == WIRE_ORDER_CONSOLE && !o->port && n->console) {
@@ -277,6 +279,10 @@ static int order_obey(struct runner *n, const struct wire_order *o, struct wire_
 		if (!is_paused(n))
 			return -EALREADY;
 		return vir.virDomainResume(n->domain) < 0 ? -EIO : 0;
+	case WIRE_ORDER_RESIZE:
+		return change_size(&n->change, n->domain, o, &n->done);
+	case WIRE_ORDER_LINK:
+		return change_link(&n->change, n->domain, o);
 	default:
 		return -ENOTSUP;
 	}
@@ -293,12 +299,12 @@ static void on_order(int watch, int fd, int events, void *arg)
 		(void)vir.virEventRemoveHandle(watch);
 		return;
 	}
+	n->done.length = 0;
 	r = wire_order_check(&order, fds.count);
 	r = r < 0 ? r : order_obey(n, &order, &fds);
 	wire_close(&fds);
 	n->done.header = (struct wire_header){.kind = WIRE_DONE, .id = order.header.id};
 	n->done.result = r;
-	n->done.length = 0;
 	(void)wire_send(fd, &n->done, sizeof(n->done), NULL);
 }
 
@@ -394,6 +400,7 @@ static int guest_run(struct runner *n, int xml_fd)
 	int r = xml_map(xml_fd, &xml, &e);
 	r = r < 0 ? r : runner_connect(n, &e);
 	r = r < 0 ? r : runner_watch(n, &e);
+	n->change.xml = xml;
 	r = r < 0 ? r : domain_start(n, xml, &e);
 	if (r == 0)
 		runner_loop(n);
@@ -432,12 +439,15 @@ static int number_of(const char *text)
 	return num_parse(text, 10, 4096, &n) < 0 ? -1 : (int)n;
 }
 
-/* usher-libvirt URI probe; usher-libvirt URI run NAME XML-FD ORDERS-FD CONSOLE-PATH|none */
+/*
+ * usher-libvirt URI probe
+ * usher-libvirt URI run NAME XML-FD ORDERS-FD CONSOLE-PATH|none PLACES
+ */
 int main(int argc, char **argv)
 {
 	if (argc == 3 && strcmp(argv[2], "probe") == 0)
 		return guest_probe(argv[1]);
-	if (argc != 7 || strcmp(argv[2], "run") != 0) {
+	if (argc != 8 || strcmp(argv[2], "run") != 0) {
 		(void)fprintf(stderr, "usher-libvirt: 'usher run --engine=libvirt' calls this\n");
 		return 2;
 	}
@@ -445,6 +455,7 @@ int main(int argc, char **argv)
 		.uri = argv[1],
 		.name = argv[3],
 		.console = strcmp(argv[6], "none") != 0 ? argv[6] : NULL,
+		.change = {.places = argv[7]},
 		.orders_fd = number_of(argv[5]),
 		.qemu_fd = -1,
 		.qemu_watch = -1,

@@ -53,7 +53,7 @@ static const struct ability_note abilities[ABILITY_COUNT] = {
 	[ABILITY_PORT_LINK] = {ABILITY_NO, "libvirt chooses the name of the terminal"},
 	[ABILITY_ENV] = {ABILITY_NO, "libvirt starts QEMU"},
 	[ABILITY_WORDS] = {ABILITY_NO, "libvirt writes QEMU's command line"},
-	[ABILITY_CONTROL] = {ABILITY_PARTLY, "no statistics, no disks' sizes, no links"},
+	[ABILITY_CONTROL] = {ABILITY_PARTLY, "no statistics"},
 	[ABILITY_CONSOLE] = {ABILITY_YES, NULL},
 };
 
@@ -300,7 +300,7 @@ static int describe_domain(
 static int libvirt_prepare(const struct bind_env *env, const struct guest_spec *s,
 	const struct bind_plan *groups, struct engine_run *run, struct err *e)
 {
-	char path[FILE_PATH_MAX];
+	char path[FILE_PATH_MAX], places[SPEC_VIRTIO_MAX + 1];
 	struct program *p = &run->program;
 	int orders[2];
 
@@ -331,6 +331,8 @@ static int libvirt_prepare(const struct bind_env *env, const struct guest_spec *
 		program_word(p, "none");
 	else
 		program_arg(p, "%s/vm/%s/" LIBVIRT_CONSOLE, env->state, s->name);
+	libvirt_xml_places(s, places);
+	program_arg(p, "%s", places);
 	program_dir(p, "/");
 	p->die_signal = SIGTERM;
 	/* Its console reads the terminal, in the foreground alone. */

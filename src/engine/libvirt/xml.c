@@ -24,6 +24,7 @@
 #include "engine/spec.h"
 #include "libvirt/domain.h"
 #include "libvirt/hostdev.h"
+#include "libvirt/places.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -464,4 +465,18 @@ int libvirt_xml_write(
 	}
 	*ret = text;
 	return len;
+}
+
+void libvirt_xml_places(const struct guest_spec *s, char ret[SPEC_VIRTIO_MAX + 1])
+{
+	for (size_t i = 0; i < s->virtio_count; i++) {
+		const struct guest_virtio *v = &s->virtio[i];
+		ret[i] = PLACE_OTHER;
+		if (v->type == GUEST_VIRTIO_NET)
+			ret[i] = PLACE_CARD;
+		else if (v->type == GUEST_VIRTIO_BLK)
+			ret[i] = v->disk.readonly || disk_is_block(&v->disk) ? PLACE_FIXED_DISK
+									     : PLACE_DISK;
+	}
+	ret[s->virtio_count] = '\0';
 }

@@ -25,6 +25,9 @@ struct libvirt_parts {
 int libvirt_xml_write(
 	const struct guest_spec *s, const struct libvirt_parts *p, char **ret, struct err *e);
 
+/* A letter for each virtio device of @s, by which usher-libvirt finds it (libvirt/places.h). */
+void libvirt_xml_places(const struct guest_spec *s, char ret[SPEC_VIRTIO_MAX + 1]);
+
 #define LIBVIRT_CONSOLE "port-:console" /* the socket of its console, in the guest's folder */
 
 #endif

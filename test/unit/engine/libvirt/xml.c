@@ -279,6 +279,22 @@ START_TEST(has_a_screen_and_a_tpm)
 }
 END_TEST
 
+/* usher-libvirt finds a disk and a card by these. */
+START_TEST(gives_each_virtio_device_a_letter)
+{
+	char places[SPEC_VIRTIO_MAX + 1];
+	const struct guest_spec s = {.virtio_count = 5,
+		.virtio = {{.type = GUEST_VIRTIO_BLK, .disk = {.path = "/proc/self/exe"}},
+			{.type = GUEST_VIRTIO_RNG},
+			{.type = GUEST_VIRTIO_BLK,
+				.disk = {.path = "/proc/self/exe", .readonly = true}},
+			{.type = GUEST_VIRTIO_NET}, {.type = GUEST_VIRTIO_BLK}}};
+
+	libvirt_xml_places(&s, places);
+	ck_assert_str_eq(places, "d-fcd");
+}
+END_TEST
+
 START_TEST(refuses_what_xml_cannot_have)
 {
 	static const char *const bad[] = {"a\x01", "\xff", "\x1b[2J", "\xed\xa0\x80"};
@@ -322,6 +338,7 @@ START_TEST(names_each_domain_anew)
 END_TEST
 
 SUITE("libvirt_xml", boots_the_kernel_of_a_disk, boots_by_bios, boots_by_uefi,
-	boots_in_the_order_of_the_options, has_a_screen_and_a_tpm, describes_a_small_guest,
-	describes_all_of_a_guest, describes_virtio_devices, refuses_what_xml_cannot_have,
-	names_each_domain_anew)
+	boots_in_the_order_of_the_options, has_a_screen_and_a_tpm,
+	gives_each_virtio_device_a_letter, describes_a_small_guest, describes_all_of_a_guest,
+	describes_virtio_devices,
+	refuses_what_xml_cannot_have, names_each_domain_anew)
