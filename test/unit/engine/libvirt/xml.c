@@ -340,5 +340,4 @@ END_TEST
 SUITE("libvirt_xml", boots_the_kernel_of_a_disk, boots_by_bios, boots_by_uefi,
 	boots_in_the_order_of_the_options, has_a_screen_and_a_tpm,
 	gives_each_virtio_device_a_letter, describes_a_small_guest, describes_all_of_a_guest,
-	describes_virtio_devices,
-	refuses_what_xml_cannot_have, names_each_domain_anew)
+	describes_virtio_devices, refuses_what_xml_cannot_have, names_each_domain_anew)
