@@ -15,9 +15,9 @@
 #include "control/client.h"
 #include "control/value.h"
 #include "engine/keeper.h"
+#include "engine/memlock.h"
 #include "host/host.h"
 #include "lease/borrow.h"
-#include "lease/memlock.h"
 #include "program/command.h"
 #include "view/plan.h"
 

@@ -7,6 +7,7 @@
 #include "base/lockfile.h"
 #include "bind/env.h"
 #include "engine/display.h"
+#include "engine/memlock.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -112,6 +113,8 @@ static int kind_claim(enum state_kind kind, const char *run_dir, const char *nam
 		return report_busy_name(kind, name, pid, e);
 	if (r < 0)
 		return err_set(e, r, "lock %s/%s/%s", run_dir, folders[kind], name);
+	/* Of an earlier keeper that was killed. */
+	memlock_put_back_noted(ret->dir);
 	r = pid_write(ret, "keeper", getpid());
 	if (r < 0) {
 		state_release(ret);
@@ -150,7 +153,7 @@ static void ports_remove(const struct state *s)
 
 void state_release(struct state *s)
 {
-	static const char *const files[] = {"keeper", "engine", "socket", "control"};
+	static const char *const files[] = {"keeper", "engine", "socket", "control", MEMLOCK_FILE};
 	char path[FILE_PATH_MAX];
 
 	if (s->lock_fd < 0)
@@ -178,9 +181,10 @@ static void kind_sweep(enum state_kind kind, const char *run_dir)
 	cleanup_dir DIR *d = opendir(top);
 	while (d && (entry = readdir(d))) {
 		struct state left = {.kind = kind, .lock_fd = -1};
-		if (entry->d_name[0] != '.' &&
-			folder_lock(run_dir, entry->d_name, &left, path) == 0)
-			state_release(&left);
+		if (entry->d_name[0] == '.' || folder_lock(run_dir, entry->d_name, &left, path) < 0)
+			continue;
+		memlock_put_back_noted(left.dir);
+		state_release(&left);
 	}
 }
 

@@ -10,11 +10,11 @@
 #include "engine/clients.h"
 #include "engine/devices.h"
 #include "engine/keeper.h"
+#include "engine/memlock.h"
 #include "engine/state.h"
 #include "engine/wipe.h"
 #include "lease/audit.h"
 #include "lease/holders.h"
-#include "lease/memlock.h"
 #include "lease/server.h"
 #include "vfio/irq.h"
 
@@ -358,14 +358,18 @@ static void memlock_begin(struct keeping *k)
 {
 	const struct lease *l = k->l;
 
-	if (l->memlock && l->owner && bind_owner_alive(l->env.host, l->owner, l->owner_start))
-		(void)memlock_raise(l->owner, l->memlock, &k->memlock);
+	k->memlock = (struct memlock){.pid = l->owner,
+		.start = l->owner_start,
+		.pidfd = k->owner_fd,
+		.folder = k->state.dir};
+	if (l->memlock && l->owner)
+		(void)memlock_raise(&k->memlock, l->memlock);
 }
 
-static void memlock_end(const struct keeping *k)
+static void memlock_end(struct keeping *k)
 {
-	if (k->memlock.raised && bind_owner_alive(k->l->env.host, k->l->owner, k->l->owner_start))
-		memlock_put_back(k->l->owner, &k->memlock);
+	k->memlock.pidfd = k->owner_fd;
+	memlock_put_back(&k->memlock);
 }
 
 static void lease_begin(struct keeping *k)

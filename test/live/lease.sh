@@ -187,6 +187,14 @@ expect_equal 'raised' '1073741824 1073741824' \
 expect_ok usher revoke "$(ls /run/usher/lease)"
 expect_equal 'put back' '65536 131072' \
 	"$(prlimit --pid $borrower --memlock --output SOFT,HARD --noheadings | tr -s ' ')"
+expect_back
+# Of a killed keeper, `usher restore` puts it back.
+usher lease --quiet "$disk" --owner $borrower --memlock 1G || fail 'no lease'
+orphan=$(ls /run/usher/lease)
+kill -9 "$(keeper_of "$orphan")"
+wait_until 20 usher restore
+expect_equal 'put back after the keeper' '65536 131072' \
+	"$(prlimit --pid $borrower --memlock --output SOFT,HARD --noheadings | tr -s ' ')"
 kill $borrower
 expect_back
 
@@ -210,11 +218,11 @@ cat "$log"
 for reason in owner-ended returned expired revoked stopped; do
 	grep -q "\"reason\":\"$reason\"" "$log" || fail "the log has no '$reason'"
 done
-python3 - "$log" <<'END' || fail 'a lease has no end in the log'
+python3 - "$log" "$orphan" <<'END' || fail 'a lease has no end in the log'
 import collections, json, sys
 open_leases = collections.Counter()
 for line in open(sys.argv[1]):
     entry = json.loads(line)
     open_leases[entry["lease"]] += 1 if entry["event"] == "lent" else -1
-sys.exit({name for name, count in open_leases.items() if count} != {"killed"})
+sys.exit({name for name, count in open_leases.items() if count} != {"killed", sys.argv[2]})
 END
