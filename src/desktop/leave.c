@@ -80,6 +80,7 @@ static void sessions_end(struct desktop_change *c, const struct desktop_plan *d)
 	struct desktop_session now[DESKTOP_SESSIONS_MAX];
 	size_t count = desktop_sessions_read(c->env->host, now);
 
+	count = count < DESKTOP_SESSIONS_MAX ? count : DESKTOP_SESSIONS_MAX;
 	for (size_t i = 0; i < d->session_count; i++) {
 		bool is_there = false;
 		for (size_t k = 0; k < count; k++)

@@ -135,8 +135,11 @@ static void plan_begin(struct host *h, const struct desktop_request *q, struct d
 	*ret = (struct desktop_plan){.has_systemd = desktop_has_systemd(h), .alive_s = q->alive_s};
 	read_units(h, q, ret);
 	read_consoles(h, ret);
-	if (has_sessions)
-		ret->session_count = desktop_sessions_read(h, ret->sessions);
+	if (!has_sessions)
+		return;
+	const size_t count = desktop_sessions_read(h, ret->sessions);
+	ret->session_count = count < DESKTOP_SESSIONS_MAX ? count : DESKTOP_SESSIONS_MAX;
+	ret->session_more = count - ret->session_count;
 }
 
 int desktop_plan_read(struct host *h, const struct desktop_request *q, const struct bind_plan *p,
@@ -171,9 +174,15 @@ static int judge_sessions(
 {
 	static const struct problem_kind kind = {"session", PROBLEM_LIFTABLE,
 		"save everything and log out; or --allow=session, which ends the programs"};
+	static const struct problem_kind many = {
+		"session", PROBLEM_REFUSES, "end those of them that nobody uses: loginctl"};
 	char object[64];
 	int r = 0;
 
+	if (d->session_more)
+		r = bind_problem_add(p, q, &many, "sessions",
+			"%zu people are logged in at the screen, more than usher can end",
+			d->session_count + d->session_more);
 	for (size_t i = 0; r == 0 && i < d->session_count; i++) {
 		const struct desktop_session *s = &d->sessions[i];
 		if (!s->ends)

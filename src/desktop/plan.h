@@ -46,6 +46,7 @@ struct desktop_plan {
 	char idle_unit[DESKTOP_UNIT_MAX]; /* the last one that is asked for and does not run */
 	size_t session_count;
 	struct desktop_session sessions[DESKTOP_SESSIONS_MAX];
+	size_t session_more; /* sessions for which there is no room */
 	size_t console_count;
 	struct desktop_console consoles[DESKTOP_CONSOLES_MAX]; /* bound ones that draw */
 	unsigned vt; /* the active one; 0: none */

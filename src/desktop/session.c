@@ -49,9 +49,9 @@ static void session_add(struct reading *r, const char *id, const char *text)
 {
 	char user[64];
 
-	if (!r->list || r->count == DESKTOP_SESSIONS_MAX)
+	if (!r->list || r->count++ >= DESKTOP_SESSIONS_MAX)
 		return;
-	struct desktop_session *s = &r->list[r->count++];
+	struct desktop_session *s = &r->list[r->count - 1];
 	(void)snprintf(s->id, sizeof(s->id), "%s", id);
 	value_read(text, "USER", user, sizeof(user));
 	file_escape(s->user, sizeof(s->user), user);

@@ -8,7 +8,7 @@
 
 struct host;
 
-#define DESKTOP_SESSIONS_MAX 16
+#define DESKTOP_SESSIONS_MAX 64
 
 /* A person's session at the host's own screen and keyboard. */
 struct desktop_session {
@@ -23,7 +23,7 @@ struct desktop_session {
 /*
  * Reads the sessions on seat0, as logind (or elogind) keeps them in /run/systemd/sessions. A login
  * screen is part of the display manager, and a session by network has no seat: neither is among
- * them. Return: their count; 0 as well without logind.
+ * them. Return: their count, which may be above what @ret has room for; 0 as well without logind.
  */
 size_t desktop_sessions_read(struct host *h, struct desktop_session ret[DESKTOP_SESSIONS_MAX]);
 

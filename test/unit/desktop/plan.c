@@ -109,6 +109,29 @@ START_TEST(asks_whoever_sits_there)
 }
 END_TEST
 
+/* Nobody's session is forgotten: the one beyond the last that usher can end refuses. */
+START_TEST(refuses_more_people_than_it_can_end)
+{
+	static const char *const allow[] = {"session"};
+	static char lines[DESKTOP_SESSIONS_MAX * 160 + 4096];
+	struct desktop_plan d;
+	struct bind_plan p;
+
+	for (unsigned more = 0; more < 2; more++) {
+		size_t len = (size_t)snprintf(lines, sizeof(lines), "%s", CARD CONSOLES SYSTEMD);
+		for (unsigned i = 1; i <= DESKTOP_SESSIONS_MAX + more; i++)
+			len += (size_t)snprintf(lines + len, sizeof(lines) - len,
+				"file /run/systemd/sessions/%u UID=1000\\nUSER=alice\\n"
+				"STATE=active\\nTYPE=wayland\\nCLASS=user\\nSEAT=seat0\n",
+				i);
+		plan_check(lines, &any, allow, &d, &p);
+		ck_assert_uint_eq(d.session_count, DESKTOP_SESSIONS_MAX);
+		ck_assert_uint_eq(p.refusals, more);
+		bind_plan_fini(&p);
+	}
+}
+END_TEST
+
 /* What its cgroup says of each process; a user's services stay with another session of the user. */
 START_TEST(tells_who_ends_with_it)
 {
@@ -301,7 +324,8 @@ START_TEST(finds_scripts)
 }
 END_TEST
 
-SUITE("desktop plan", finds_the_desktop, asks_whoever_sits_there, tells_who_ends_with_it,
-	finds_who_stays_among_many, tells_who_stays, finds_compositors_of_consoles,
-	takes_units_by_name, refuses_what_is_not_needed, finds_scripts,
-	refuses_what_would_stay_dark, finds_the_firmwares_screen)
+SUITE("desktop plan", finds_the_desktop, asks_whoever_sits_there,
+	refuses_more_people_than_it_can_end, tells_who_ends_with_it, finds_who_stays_among_many,
+	tells_who_stays, finds_compositors_of_consoles, takes_units_by_name,
+	refuses_what_is_not_needed, finds_scripts, refuses_what_would_stay_dark,
+	finds_the_firmwares_screen)
