@@ -61,6 +61,7 @@ struct handover {
 	struct keeper keeper; /* with one more check allowed */
 	const char *allow[LOAN_ALLOW_MAX + 1];
 	struct desktop_change change;
+	struct bind_plan devices; /* of the guest, while the desktop is stopped */
 	struct desktop_plan plan;
 	pid_t child;
 	int child_fd; /* pidfd */
@@ -335,20 +336,31 @@ static void keeper_replace(struct handover *x)
 		error_say(x, &e);
 }
 
-static int desktop_stop(struct handover *x, struct err *e)
+/* struct desktop_leaving.plan */
+static int desktop_plan(void *arg, struct err *e)
 {
 	struct bind_target targets[SPEC_DEVICES_MAX];
-	struct bind_plan plan = BIND_PLAN_NONE;
+	struct handover *x = arg;
 	struct bind_request q;
 
 	int r = keeper_request(&x->keeper, targets, &q, e);
 	if (r < 0)
 		return r;
-	r = handover_plan(&x->keeper, x->words, &q, &x->plan, &plan, e);
-	if (r == 0)
-		r = plan.refusals ? bind_problem_refuse(&plan, e)
-				  : desktop_leave(&x->change, &x->plan, &plan, x->child, e);
-	bind_plan_fini(&plan);
+	r = handover_plan(&x->keeper, x->words, &q, &x->plan, &x->devices, e);
+	return r == 0 && x->devices.refusals ? bind_problem_refuse(&x->devices, e) : r;
+}
+
+static int desktop_stop(struct handover *x, struct err *e)
+{
+	const struct desktop_leaving leaving = {.plan = desktop_plan,
+		.arg = x,
+		.desktop = &x->plan,
+		.devices = &x->devices,
+		.keeper = x->child};
+
+	x->devices = BIND_PLAN_NONE;
+	int r = desktop_leave(&x->change, &leaving, e);
+	bind_plan_fini(&x->devices);
 	return r;
 }
 

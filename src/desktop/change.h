@@ -20,14 +20,24 @@ struct desktop_change {
 int desktop_change_begin(struct desktop_change *c, const struct bind_env *env, struct err *e);
 void desktop_change_end(struct desktop_change *c);
 
+struct desktop_leaving {
+	/*
+	 * Fills the two plans. Called under the lock: a plan of before could be of a desktop that
+	 * another hand-over has half stopped. Return: 0; -errno: nothing is stopped.
+	 */
+	int (*plan)(void *arg, struct err *e);
+	void *arg;
+	const struct desktop_plan *desktop;
+	const struct bind_plan *devices; /* of the guest */
+	pid_t keeper; /* the process that returns the desktop if this one dies */
+};
+
 /*
- * Stops the desktop @d: its units, its sessions; waits until no process has a device of @p; unbinds
- * the text consoles and unloads modules. @keeper: the process that returns the desktop if this one
- * dies. After a failure the desktop runs again.
- * Return: 0; -EBUSY a process stays, or another guest has the desktop; -errno.
+ * Stops the desktop: its units, its sessions; waits until no process has a device of the guest;
+ * unbinds the text consoles and unloads modules. After a failure the desktop runs again.
+ * Return: 0; -EBUSY a process stays, or another guest has the desktop; -errno, as plan().
  */
-int desktop_leave(struct desktop_change *c, const struct desktop_plan *d, const struct bind_plan *p,
-	pid_t keeper, struct err *e);
+int desktop_leave(struct desktop_change *c, const struct desktop_leaving *l, struct err *e);
 
 /*
  * Starts again what desktop_leave() stopped, in reverse order, and removes the entry. Does only

@@ -205,28 +205,30 @@ static int refuse_second(struct desktop_change *c, struct err *e)
 static int entry_begin(
 	struct desktop_change *c, const struct desktop_plan *d, pid_t keeper, struct err *e)
 {
-	int r = refuse_second(c, e);
-	if (r < 0)
-		return r;
-	r = entry_fill(c, d, keeper, e);
+	int r = entry_fill(c, d, keeper, e);
 	if (r < 0)
 		return r;
 	r = bind_worker_arm(&c->work.workers[0], e);
 	return r < 0 ? r : desktop_entry_write(&c->work, &c->entry, e);
 }
 
-int desktop_leave(struct desktop_change *c, const struct desktop_plan *d, const struct bind_plan *p,
-	pid_t keeper, struct err *e)
+int desktop_leave(struct desktop_change *c, const struct desktop_leaving *l, struct err *e)
 {
 	struct err why = {0};
 
 	cleanup_fd int lock = bind_lock_task(c->env, DESKTOP_LOCK, e);
 	if (lock < 0)
 		return lock;
-	int r = entry_begin(c, d, keeper, e);
+	int r = refuse_second(c, e);
 	if (r < 0)
 		return r;
-	r = desktop_stop(c, d, p, e);
+	r = l->plan(l->arg, e);
+	if (r < 0)
+		return r;
+	r = entry_begin(c, l->desktop, l->keeper, e);
+	if (r < 0)
+		return r;
+	r = desktop_stop(c, l->desktop, l->devices, e);
 	if (r < 0 && desktop_return(c, &why) < 0)
 		desktop_say(c, "%s", why.msg);
 	return r;
