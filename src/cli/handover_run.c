@@ -51,7 +51,6 @@
 #define LOOK_MS 500
 #define SETTLED_MS 5000 /* until each engine has opened the card: VFIO clears its command then */
 #define OWNER_MS 10000
-#define STOP_MS 60000 /* more than a keeper takes: it kills the guest after 10 s */
 #define RETURN_MS 30000 /* a killed guest's devices are closed meanwhile */
 
 enum word { WORD_GO = 1, WORD_NO, WORD_DONE };
@@ -61,8 +60,8 @@ struct handover {
 	struct keeper keeper; /* with one more check allowed */
 	const char *allow[LOAN_ALLOW_MAX + 1];
 	struct desktop_change change;
-	struct bind_plan devices; /* of the guest, while the desktop is stopped */
 	struct desktop_plan plan;
+	struct bind_plan devices; /* of the guest, while the desktop is stopped */
 	pid_t child;
 	int child_fd; /* pidfd */
 	int fd; /* to the child */
@@ -72,6 +71,8 @@ struct handover {
 	int64_t started_ms; /* when the guest was first seen; 0: not yet */
 	bool is_settled; /* it lives, or nobody asks, or its time is over */
 	bool is_lifeless;
+	bool is_killed; /* its keeper */
+	bool is_abandoned; /* the keeper does not die either */
 	int64_t stopped_ms; /* when the lifeless guest's keeper was asked to stop it */
 	bool is_stopped; /* a signal came */
 };
@@ -234,12 +235,16 @@ static bool guest_is_there(const struct handover *x)
 /* A keeper that hangs in the kernel must not keep the desktop for ever. */
 static void lifeless_end(struct handover *x)
 {
-	if (clock_ms() - x->stopped_ms < STOP_MS)
+	const enum desktop_patience p = desktop_patience(clock_ms() - x->stopped_ms);
+
+	if (p == DESKTOP_WAIT)
 		return;
-	x->is_settled = true;
-	desktop_say(
-		&x->change, "the guest is not stopped after %d s: kill its keeper", STOP_MS / 1000);
+	if (!x->is_killed)
+		desktop_say(&x->change, "the guest is not stopped after %d s: kill its keeper",
+			DESKTOP_STOP_MS / 1000);
+	x->is_killed = true;
 	(void)kill(x->child, SIGKILL);
+	x->is_abandoned = p == DESKTOP_ABANDON;
 }
 
 static void life_look(struct handover *x)
@@ -288,6 +293,8 @@ static int child_watch(struct handover *x)
 			signal_serve(x);
 		if (!x->is_settled)
 			life_look(x);
+		if (x->is_abandoned)
+			return -EPIPE;
 	}
 }
 
@@ -420,6 +427,19 @@ static int owner_run(struct handover *x, int (*guest)(const struct keeper *k), s
 	return status;
 }
 
+/* One that hangs in the kernel ends when the kernel lets it; nobody waits for that. */
+static void child_await(const struct handover *x)
+{
+	struct pollfd dead = {.fd = x->child_fd, .events = POLLIN};
+
+	if (x->child <= 0)
+		return;
+	if (x->is_abandoned)
+		while (poll(&dead, 1, RETURN_MS) < 0 && errno == EINTR)
+			;
+	(void)waitpid(x->child, NULL, x->is_abandoned ? WNOHANG : 0);
+}
+
 int handover_run(const struct keeper *k, const struct handover_words *w,
 	int (*guest)(const struct keeper *k))
 {
@@ -437,8 +457,7 @@ int handover_run(const struct keeper *k, const struct handover_words *w,
 	int r = owner_run(&x, guest, &e);
 	if (r < 0)
 		error_say(&x, &e);
-	if (x.child > 0)
-		(void)waitpid(x.child, NULL, 0);
+	child_await(&x);
 	desktop_change_end(&x.change);
 	log_finish(&x);
 	return r >= 0 ? r : r == -EPERM ? LEAVE_REFUSED : LOAN_OURS;

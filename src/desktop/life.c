@@ -60,3 +60,10 @@ const char *desktop_life(struct host *h, struct pci_address a)
 		return "it does DMA";
 	return has_interrupts(h, a) ? "it gets interrupts of the card" : NULL;
 }
+
+enum desktop_patience desktop_patience(int64_t waited_ms)
+{
+	return waited_ms < DESKTOP_STOP_MS                     ? DESKTOP_WAIT
+	       : waited_ms < DESKTOP_STOP_MS + DESKTOP_KILL_MS ? DESKTOP_KILL
+							       : DESKTOP_ABANDON;
+}

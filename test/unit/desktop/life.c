@@ -38,4 +38,15 @@ START_TEST(sees_a_driver_at_work)
 }
 END_TEST
 
-SUITE("desktop life", sees_a_driver_at_work)
+/* A keeper that hangs in the kernel keeps the desktop for some time, but not for ever. */
+START_TEST(patience_ends)
+{
+	ck_assert_int_eq(desktop_patience(0), DESKTOP_WAIT);
+	ck_assert_int_eq(desktop_patience(DESKTOP_STOP_MS - 1), DESKTOP_WAIT);
+	ck_assert_int_eq(desktop_patience(DESKTOP_STOP_MS), DESKTOP_KILL);
+	ck_assert_int_eq(desktop_patience(DESKTOP_STOP_MS + DESKTOP_KILL_MS - 1), DESKTOP_KILL);
+	ck_assert_int_eq(desktop_patience(DESKTOP_STOP_MS + DESKTOP_KILL_MS), DESKTOP_ABANDON);
+}
+END_TEST
+
+SUITE("desktop life", sees_a_driver_at_work, patience_ends)
