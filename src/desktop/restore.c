@@ -140,10 +140,14 @@ int desktop_return(struct desktop_change *c, struct err *e)
 static int restore_locked(struct desktop_change *c, struct pci_address a, struct err *e)
 {
 	char boot[BIND_BOOT_MAX], text[160];
+	struct err why = {0};
 
-	int r = desktop_entry_read(c->env, a, &c->entry, NULL);
-	if (r < 0)
+	/* Only the entry knows what the desktop was: a read that fails may succeed later. */
+	int r = desktop_entry_read(c->env, a, &c->entry, &why);
+	if (r == -ENOENT || r == -EBADMSG)
 		return desktop_entry_remove(&c->work, a, e);
+	if (r < 0)
+		return err_say(e, r, "%s", why.msg);
 	r = bind_boot_id(c->env->host, boot, e);
 	if (r < 0)
 		return r;

@@ -412,10 +412,14 @@ static int restore_locked(struct change *c, struct pci_address a, struct err *e)
 {
 	struct revive_entry *n = &c->entry;
 	char boot[BIND_BOOT_MAX], text[1];
+	struct err why = {0};
 
-	int r = revive_entry_read(c->env, a, n, NULL);
-	if (r < 0)
+	/* An entry that cannot be read now may be the only one that knows what is missing. */
+	int r = revive_entry_read(c->env, a, n, &why);
+	if (r == -ENOENT || r == -EBADMSG)
 		return revive_entry_remove(&c->work, a, e);
+	if (r < 0)
+		return err_say(e, r, "%s", why.msg);
 	bind_transaction_await(c->env, n->writer, n->writer_start);
 	r = bind_boot_id(c->env->host, boot, e);
 	if (r < 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A hand-over of a desktop: its lock. */
+/* A hand-over of a desktop: its lock, and its entry. */
 #include "desktop/change.h"
 
 #include "base/err.h"
@@ -8,12 +8,16 @@
 #include "suite.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define CARD "0000:01:00.0"
+#define ENTRY "desktop/" CARD
 
+static const struct pci_address card = {.bus = 1};
 static char folder[] = "/tmp/usher-test.XXXXXX";
 
 static struct bind_env env_make(void)
@@ -36,7 +40,7 @@ static const char *path_of(const char *name)
 static void folder_remove(void)
 {
 	static const char *const names[] = {
-		"desktop/" CARD, "desktop", "lock/desktop", "lock", "desktop.lock"};
+		ENTRY, "desktop", "lock/desktop", "lock", "desktop.lock"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (unlink(path_of(names[i])) < 0)
@@ -87,9 +91,40 @@ START_TEST(plans_under_the_lock)
 	ck_assert(planning.was_locked);
 	desktop_change_end(&c);
 	/* Nothing was begun. */
-	ck_assert_int_eq(access(path_of("desktop/" CARD), F_OK), -1);
+	ck_assert_int_eq(access(path_of(ENTRY), F_OK), -1);
 	folder_remove();
 }
 END_TEST
 
-SUITE("desktop change", plans_under_the_lock)
+/* An entry that cannot be read now is the only one that knows what the desktop was. */
+START_TEST(an_unreadable_entry_stays)
+{
+	struct bind_env env = env_make();
+	struct stat st;
+	struct err e = {0};
+
+	ck_assert_int_eq(mkdir(path_of("desktop"), 0755), 0);
+	ck_assert_int_eq(symlink(CARD, path_of(ENTRY)), 0);
+	ck_assert_int_eq(desktop_restore(&env, card, NULL, NULL, &e), -ELOOP);
+	ck_assert_msg(strstr(e.msg, CARD) != NULL, "%s", e.msg);
+	ck_assert_int_eq(lstat(path_of(ENTRY), &st), 0);
+	folder_remove();
+}
+END_TEST
+
+START_TEST(a_wrong_entry_goes)
+{
+	struct bind_env env = env_make();
+	struct err e = {0};
+
+	ck_assert_int_eq(mkdir(path_of("desktop"), 0755), 0);
+	int fd = open(path_of(ENTRY), O_WRONLY | O_CREAT, 0600);
+	ck_assert_int_eq(write(fd, "nonsense\n", 9), 9);
+	(void)close(fd);
+	ck_assert_msg(desktop_restore(&env, card, NULL, NULL, &e) == 0, "%s", e.msg);
+	ck_assert_int_eq(access(path_of(ENTRY), F_OK), -1);
+	folder_remove();
+}
+END_TEST
+
+SUITE("desktop change", plans_under_the_lock, an_unreadable_entry_stays, a_wrong_entry_goes)

@@ -275,8 +275,27 @@ START_TEST(an_entry_that_usher_did_not_write_is_removed)
 }
 END_TEST
 
+/* A read may fail today and succeed tomorrow. */
+START_TEST(an_entry_that_cannot_be_read_stays)
+{
+	struct bind_env env = bench_set(REVIVE_KINDS);
+	char path[FILE_PATH_MAX];
+	struct err e = {0};
+	struct stat st;
+
+	ck_assert(revive_dies_at(&env, 1));
+	ck_assert_int_eq(revive_entry_path(&env, request.function.address, path, sizeof(path)), 0);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(symlink(path, path), 0);
+	ck_assert_int_eq(revive_restore(&env, request.function.address, &e), -ELOOP);
+	ck_assert_int_eq(lstat(path, &st), 0);
+	ck_assert_int_eq(unlink(path), 0);
+}
+END_TEST
+
 SUITE("revive apply", each_step_may_be_the_cure, the_settings_that_woke_it_stay,
 	a_card_that_nothing_heals_leaves_all_as_it_was, a_write_that_fails_ends_only_its_step,
 	a_reset_may_take_two_waits_of_the_kernel, restore_completes_what_a_death_broke_off,
 	restore_binds_the_driver_again, restore_leaves_a_slot_on,
-	the_next_revival_completes_it_as_well, an_entry_that_usher_did_not_write_is_removed)
+	the_next_revival_completes_it_as_well, an_entry_that_usher_did_not_write_is_removed,
+	an_entry_that_cannot_be_read_stays)
