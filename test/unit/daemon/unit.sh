@@ -20,6 +20,8 @@ sed 's#^ExecStart=[^ ]*#ExecStart=/bin/true#; /^Documentation=/d' "$4" >"$work/u
 sed '/^Documentation=/d' "$5" >"$work/usher-metrics.timer"
 said=$(systemd-analyze verify "$work/usher-metrics.timer" "$work/usher-metrics.service" 2>&1 | grep usher-metrics || :)
 [ -z "$said" ] || fail "$said"
+# A guest that has the only display stops the desktop, so the desktop starts before it.
+grep -q '^After=display-manager.service' "$3" || fail 'a guest could start before the display manager'
 # Before systemd 253 this implies DeviceAllow=, which closes /dev/vfio.
 ! grep -E '^(ProtectClock|PrivateDevices)=yes' "$1" || fail 'the service could not open /dev/vfio'
 # Its monitor reads faults in the kernel's log, which may be for those with CAP_SYSLOG.
