@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define LINE_ROOM 16384 /* [bytes] of one line */
-#define AGAIN_US (5 * UINT64_C(1000000)) /* until a monitor that has ended is started again */
+#define AGAIN_US (2 * UINT64_C(1000000)) /* until a monitor that has ended is started again */
 #define FAULTS_MAX 64 /* that are remembered */
 
 /* A fault that is not over. */
@@ -31,7 +31,7 @@ struct health {
 	struct daemon *daemon;
 	pid_t pid; /* of the monitor; 0: it does not run */
 	int fd; /* what it prints */
-	sd_event_source *source, *timer;
+	sd_event_source *source, *child, *timer;
 	sd_bus_slot *slot;
 	char line[LINE_ROOM];
 	size_t len;
@@ -129,6 +129,13 @@ static bool lines_read(struct health *h)
 	return got > 0 && h->len < LINE_ROOM;
 }
 
+static void monitor_close(struct health *h)
+{
+	h->source = sd_event_source_disable_unref(h->source);
+	fd_close(&h->fd);
+	h->len = 0;
+}
+
 static void monitor_start(struct health *h);
 
 static int on_again(sd_event_source *source, uint64_t us, void *arg)
@@ -137,24 +144,34 @@ static int on_again(sd_event_source *source, uint64_t us, void *arg)
 	return 0;
 }
 
-static void monitor_end(struct health *h)
+static void monitor_again(struct health *h)
 {
-	h->source = sd_event_source_disable_unref(h->source);
-	fd_close(&h->fd);
-	if (h->pid > 0) {
-		(void)kill(h->pid, SIGKILL);
-		(void)waitpid(h->pid, NULL, 0);
-	}
-	h->pid = 0;
-	h->len = 0;
-}
-
-static void monitor_retry(struct health *h)
-{
-	monitor_end(h);
 	h->timer = sd_event_source_disable_unref(h->timer);
 	(void)sd_event_add_time_relative(
 		h->daemon->event, &h->timer, CLOCK_MONOTONIC, AGAIN_US, 0, on_again, h);
+}
+
+static int on_child(sd_event_source *source, const siginfo_t *si, void *arg)
+{
+	struct health *h = arg;
+
+	h->pid = 0;
+	h->child = sd_event_source_disable_unref(h->child);
+	/* What it has printed before its end. */
+	do
+		errno = 0;
+	while (h->fd >= 0 && lines_read(h) && errno != EAGAIN);
+	monitor_close(h);
+	monitor_again(h);
+	return 0;
+}
+
+/* It may be inside the kernel, so its end is awaited by the loop: on_child(). */
+static void monitor_kill(struct health *h)
+{
+	monitor_close(h);
+	if (h->pid > 0)
+		(void)kill(h->pid, SIGKILL);
 }
 
 static int on_line(sd_event_source *source, int fd, uint32_t events, void *arg)
@@ -162,7 +179,7 @@ static int on_line(sd_event_source *source, int fd, uint32_t events, void *arg)
 	struct health *h = arg;
 
 	if (!lines_read(h))
-		monitor_retry(h);
+		monitor_kill(h);
 	return 0;
 }
 
@@ -181,21 +198,38 @@ __attribute__((noreturn)) static void child_main(const struct daemon *d, int out
 	_exit(127);
 }
 
-static void monitor_start(struct health *h)
+static int monitor_fork(struct health *h)
 {
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		return;
+		return -errno;
 	(void)fcntl(ends[1], F_SETFL, 0);
 	h->fd = ends[0];
 	h->pid = fork();
 	if (h->pid == 0)
 		child_main(h->daemon, ends[1]);
+	int r = h->pid < 0 ? -errno : 0;
 	(void)close(ends[1]);
-	if (h->pid < 0 ||
-		sd_event_add_io(h->daemon->event, &h->source, h->fd, EPOLLIN, on_line, h) < 0)
-		monitor_retry(h);
+	return r;
+}
+
+static void monitor_start(struct health *h)
+{
+	int r = monitor_fork(h);
+
+	if (r >= 0)
+		r = sd_event_add_child(h->daemon->event, &h->child, h->pid, WEXITED, on_child, h);
+	if (r >= 0)
+		r = sd_event_add_io(h->daemon->event, &h->source, h->fd, EPOLLIN, on_line, h);
+	if (r >= 0)
+		return;
+	monitor_kill(h);
+	/* Without the source of its end nobody else waits for it. */
+	if (!h->child) {
+		h->pid = 0;
+		monitor_again(h);
+	}
 }
 
 void health_start(struct health *h)
@@ -207,7 +241,8 @@ void health_free(struct health *h)
 {
 	if (!h)
 		return;
-	monitor_end(h);
+	monitor_kill(h);
+	(void)sd_event_source_disable_unref(h->child);
 	(void)sd_event_source_disable_unref(h->timer);
 	(void)sd_bus_slot_unref(h->slot);
 	while (h->fault_count)
