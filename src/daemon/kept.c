@@ -25,6 +25,7 @@
 #define LINE_ROOM 16384 /* [bytes] of a line of a keeper that is of use here */
 #define RESCAN_US UINT64_C(50000) /* a keeper makes its folder first, then its socket */
 #define RESCANS_MAX 400 /* after the last change of a folder */
+#define WAIT_US (5 * UINT64_C(1000000)) /* for a keeper's answer to kept_await() */
 
 static const char *const folders[] = {[KEPT_LEASE] = "lease", [KEPT_GUEST] = "vm"};
 static const char *const kinds[] = {[KEPT_LEASE] = "lease", [KEPT_GUEST] = "guest"};
@@ -144,26 +145,47 @@ static void devices_take(struct kept *k)
 }
 
 struct kept_waiter {
+	struct daemon *daemon;
 	struct kept_waiter *next;
 	char name[sizeof(((struct kept *)NULL)->name)];
+	sd_event_source *timer;
 	void (*call)(void *arg);
 	void *arg;
 };
 
+/* Calls the waiter at *@at, which is no more afterwards. */
+static void waiter_call(struct kept_waiter **at)
+{
+	struct kept_waiter *w = *at;
+
+	*at = w->next;
+	(void)sd_event_source_disable_unref(w->timer);
+	w->call(w->arg);
+	free(w);
+}
+
 /* Those that wait for @name. */
 static void waiters_call(struct daemon *d, const char *name)
 {
-	struct kept_waiter **at = &d->waiters, *w;
+	struct kept_waiter **at = &d->waiters;
 
-	while ((w = *at)) {
-		if (strcmp(w->name, name) != 0) {
-			at = &w->next;
-			continue;
-		}
-		*at = w->next;
-		w->call(w->arg);
-		free(w);
-	}
+	while (*at)
+		if (strcmp((*at)->name, name) != 0)
+			at = &(*at)->next;
+		else
+			waiter_call(at);
+}
+
+/* Its keeper does not answer usherd. Whoever waits asks it, and learns more. */
+static int on_waited(sd_event_source *source, uint64_t us, void *arg)
+{
+	struct kept_waiter *w = arg, **at = &w->daemon->waiters;
+
+	while (*at && *at != w)
+		at = &(*at)->next;
+	if (*at)
+		waiter_call(at);
+	return 0;
 }
 
 static void end_tell(struct kept *k)
@@ -446,8 +468,14 @@ int kept_await(struct daemon *d, const char *name, void (*call)(void *arg), void
 	struct kept_waiter *w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
-	*w = (struct kept_waiter){.next = d->waiters, .call = call, .arg = arg};
+	*w = (struct kept_waiter){.daemon = d, .next = d->waiters, .call = call, .arg = arg};
 	(void)snprintf(w->name, sizeof(w->name), "%s", name);
+	int r = sd_event_add_time_relative(
+		d->event, &w->timer, CLOCK_MONOTONIC, WAIT_US, 0, on_waited, w);
+	if (r < 0) {
+		free(w);
+		return r;
+	}
 	d->waiters = w;
 	return 0;
 }

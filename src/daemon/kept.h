@@ -52,7 +52,8 @@ const struct kept *kept_lease(const struct daemon *d, const char *name);
 
 /*
  * Calls @call once the lease of that name is on the bus, or is known to have ended. Whoever is told
- * of a lease finds its object. Return: 0, -ENOMEM.
+ * of a lease finds its object, unless its keeper does not answer for five seconds: @call is called
+ * then, too. Return: 0, -errno.
  */
 int kept_await(struct daemon *d, const char *name, void (*call)(void *arg), void *arg);
 
