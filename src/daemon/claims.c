@@ -41,6 +41,11 @@ static struct claim_list *list_read(struct daemon *d)
 	return NULL;
 }
 
+static bool is_somewhere(const struct claim_judgement *where)
+{
+	return where->standing == CLAIM_STANDING_AT || where->standing == CLAIM_STANDING_MOVED;
+}
+
 /* Return: its index; @l->count: it is not there. */
 static size_t list_find(const struct claim_list *l, const char *name)
 {
@@ -115,6 +120,19 @@ void claims_close(struct daemon *d)
 	d->claims = NULL;
 }
 
+bool claims_device(const struct daemon *d, const char *name, char *ret)
+{
+	const struct claim_list *l = d->claims;
+
+	if (!list_has(l, name))
+		return false;
+	const struct claim_judgement *where = &l->where[list_find(l, name)];
+	if (!is_somewhere(where))
+		return false;
+	(void)pci_address_format(where->device.address, ret);
+	return true;
+}
+
 static int claim_find(sd_bus *bus, const char *path, const char *interface, void *arg, void **ret,
 	sd_bus_error *error)
 {
@@ -145,13 +163,11 @@ static int claims_enumerate(
 static int get_device_path(sd_bus_message *reply, const struct claim_judgement *where)
 {
 	char path[PATH_MAX_BUS], address[PCI_ADDRESS_TEXT];
-	const bool is_there =
-		where->standing == CLAIM_STANDING_AT || where->standing == CLAIM_STANDING_MOVED;
 
 	return sd_bus_message_append(reply, "o",
-		is_there ? bus_path(path, "device",
-				   pci_address_format(where->device.address, address))
-			 : "/");
+		is_somewhere(where) ? bus_path(path, "device",
+					      pci_address_format(where->device.address, address))
+				    : "/");
 }
 
 static int get_claim(sd_bus *bus, const char *path, const char *interface, const char *property,

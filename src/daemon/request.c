@@ -3,6 +3,7 @@
 
 #include "base/num.h"
 #include "bind/owner.h"
+#include "daemon/claims.h"
 #include "daemon/hardware.h"
 #include "host/host.h"
 
@@ -182,20 +183,43 @@ static void request_permit(struct request *q)
 	request_free(q);
 }
 
+/* The claim that the question is about; NULL: none. */
+static const char *question_claim(const struct request *q)
+{
+	const size_t i = q->asked - q->device_count;
+
+	return q->asked >= q->device_count && i < q->claim_count ? q->claims[i] : NULL;
+}
+
+/* The device, or the one that the claim means now; NULL: none. */
+static const struct pci_device *question_device(const struct request *q)
+{
+	const char *claim = question_claim(q);
+	char address[PCI_ADDRESS_TEXT];
+
+	if (q->asked < q->device_count)
+		return hardware_find(q->daemon, q->devices[q->asked]);
+	return claim && claims_device(q->daemon, claim, address)
+		       ? hardware_find(q->daemon, address)
+		       : NULL;
+}
+
 static void request_deny(struct request *q, const char *why)
 {
+	const char *claim = question_claim(q);
+	const char *about = claim ? claim : q->device_count ? q->devices[q->asked] : "";
+
 	(void)sd_bus_reply_method_errorf(q->message, SD_BUS_ERROR_ACCESS_DENIED, "%s%s%s: %s",
-		q->action, q->device_count ? " " : "", q->device_count ? q->devices[q->asked] : "",
-		why);
+		q->action, about[0] ? " " : "", about, why);
 	request_free(q);
 }
 
 static int polkit_ask(struct request *q);
 
-/* The next device; behind the last one, all again for the stronger action. Return: is there one. */
+/* The next one; behind the last, all again for the stronger action. Return: is there one. */
 static bool next_question(struct request *q)
 {
-	if (++q->asked < q->device_count)
+	if (++q->asked < q->device_count + q->claim_count)
 		return true;
 	if (!q->overrides)
 		return false;
@@ -230,30 +254,48 @@ static int on_polkit(sd_bus_message *m, void *arg, sd_bus_error *error)
 	return 0;
 }
 
-/* The details, by which a rule can decide. */
-static int details_append(const struct request *q, sd_bus_message *m)
+static int detail_append(sd_bus_message *m, const char *key, const char *value)
 {
-	const struct pci_device *p =
-		q->asked < q->device_count ? hardware_find(q->daemon, q->devices[q->asked]) : NULL;
-	char class[16], vendor[8], group[16], members[MEMBERS_TEXT];
+	return sd_bus_message_append(m, "{ss}", key, value);
+}
 
-	if (!p && q->device_count)
-		return sd_bus_message_append(m, "a{ss}", 1, "device", q->devices[q->asked]);
-	if (!p)
-		return sd_bus_message_append(m, "a{ss}", q->name[0] ? 1 : 0, q->detail, q->name);
+static int device_append(const struct request *q, sd_bus_message *m, const struct pci_device *p)
+{
+	char address[PCI_ADDRESS_TEXT], class[16], vendor[8], group[16], members[MEMBERS_TEXT];
+
 	hardware_members(q->daemon, p, members, sizeof(members));
 	(void)snprintf(class, sizeof(class), "%04x", p->class >> 8);
 	(void)snprintf(vendor, sizeof(vendor), "%04x", p->vendor);
 	(void)snprintf(group, sizeof(group), "%d", p->group);
-	/* Of attach and detach; what a caller calls its own lease is no matter of polkit's. */
-	const bool has_guest = q->name[0] && strcmp(q->detail, "guest") == 0;
+	return sd_bus_message_append(m, "{ss}{ss}{ss}{ss}{ss}{ss}", "device",
+		pci_address_format(p->address, address), "class", class, "vendor", vendor, "group",
+		group, "driver", p->driver, "members", members);
+}
+
+/*
+ * The guest of attach and detach, the guest or lease of other methods. What a caller calls its own
+ * lease is no matter of polkit's.
+ */
+static bool name_is_detail(const struct request *q)
+{
+	return q->name[0] && (!q->device_count || strcmp(q->detail, "guest") == 0);
+}
+
+/* The details, by which a rule can decide. */
+static int details_append(const struct request *q, sd_bus_message *m)
+{
+	const struct pci_device *p = question_device(q);
+	const char *claim = question_claim(q);
+
 	int r = sd_bus_message_open_container(m, 'a', "{ss}");
-	if (r >= 0)
-		r = sd_bus_message_append(m, "{ss}{ss}{ss}{ss}{ss}{ss}", "device",
-			q->devices[q->asked], "class", class, "vendor", vendor, "group", group,
-			"driver", p->driver, "members", members);
-	if (r >= 0 && has_guest)
-		r = sd_bus_message_append(m, "{ss}", "guest", q->name);
+	if (r >= 0 && claim)
+		r = detail_append(m, "claim", claim);
+	if (r >= 0 && p)
+		r = device_append(q, m, p);
+	else if (r >= 0 && q->asked < q->device_count)
+		r = detail_append(m, "device", q->devices[q->asked]);
+	if (r >= 0 && name_is_detail(q))
+		r = detail_append(m, q->detail, q->name);
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 

@@ -2,6 +2,7 @@
 #ifndef DAEMON_REQUEST_H
 #define DAEMON_REQUEST_H
 
+#include "claim/claim.h"
 #include "daemon/daemon.h"
 #include "daemon/words.h"
 
@@ -11,10 +12,11 @@
 
 /*
  * A method call that needs authorisation, from its arrival to its answer. polkit decides, for each
- * device, by the action and details such as its class, and the group's members; the subject is the
- * caller's name on the bus. root needs no permission, and without polkit nobody else gets one.
+ * device and each claim, by the action and details such as its class, and the group's members; the
+ * subject is the caller's name on the bus. root needs no permission, and without polkit nobody else gets one.
  */
 #define REQUEST_DEVICES_MAX 15 /* and the container: the bus takes 16 descriptors in a message */
+#define REQUEST_CLAIMS_MAX 8
 #define REQUEST_NAME_MAX 64
 #define REQUEST_KEY_MAX 36 /* a lease has room for "4294967295+" before it */
 
@@ -29,7 +31,10 @@ struct request {
 	sd_bus_message *message;
 	const char *action; /* "lease": org.usher.Usher1.lease */
 	char devices[REQUEST_DEVICES_MAX][PCI_ADDRESS_TEXT];
-	size_t device_count, asked;
+	size_t device_count;
+	char claims[REQUEST_CLAIMS_MAX][CLAIM_NAME_MAX]; /* by their names */
+	size_t claim_count;
+	size_t asked; /* questions that polkit has answered: devices first, then claims */
 	char name[REQUEST_NAME_MAX]; /* a key, or the name of a lease; "" none */
 	uint64_t for_s, timeout_s;
 	bool force, has_timeout;

@@ -76,10 +76,16 @@ static int name_take(struct request *q, const char *word, sd_bus_error *error)
 }
 
 /* An operand that is neither: a number of functions, or a claim by its name. */
-static int other_check(const struct remote_verb *v, const char *word, sd_bus_error *error)
+static int other_take(
+	struct request *q, const struct remote_verb *v, const char *word, sd_bus_error *error)
 {
-	if (v->operands == REMOTE_NONE || strchr(word, '/'))
+	if (v->operands == REMOTE_NONE || strchr(word, '/') || strlen(word) >= CLAIM_NAME_MAX)
 		return refuse_words(error, "an operand that the verb does not take");
+	if (v->operands != REMOTE_CLAIMS)
+		return 0;
+	if (q->claim_count == REQUEST_CLAIMS_MAX)
+		return refuse_words(error, "too many claims");
+	(void)snprintf(q->claims[q->claim_count++], CLAIM_NAME_MAX, "%s", word);
 	return 0;
 }
 
@@ -94,7 +100,7 @@ static int operand_take(struct request *q, const struct remote_verb *v, size_t i
 	if (v->operands == REMOTE_GUEST || v->operands == REMOTE_GUEST_DEVICES)
 		return i == 0 ? name_take(q, word, error)
 			      : refuse_words(error, "one guest at a time");
-	return other_check(v, word, error);
+	return other_take(q, v, word, error);
 }
 
 static int words_check(struct request *q, const struct remote_verb *v, sd_bus_error *error)
@@ -109,10 +115,6 @@ static int words_check(struct request *q, const struct remote_verb *v, sd_bus_er
 	q->overrides = sorted.overrides;
 	for (size_t i = 0; r >= 0 && i < sorted.operand_count; i++)
 		r = operand_take(q, v, i, words[sorted.operands[i]], error);
-	/* polkit is asked about devices alone, and a rule for one permits no more than that one. */
-	if (r >= 0 && v->operands == REMOTE_CLAIMS && q->device_count &&
-		q->device_count < sorted.operand_count)
-		return refuse_words(error, "name devices or claims, but not both");
 	return r;
 }
 
