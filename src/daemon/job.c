@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/job.h"
 
+#include "base/clean.h"
 #include "base/fd.h"
 #include "base/num.h"
 #include "base/utf8.h"
 #include "daemon/path.h"
-#include "daemon/scope.h"
 #include "daemon/sender.h"
-#include "daemon/words.h"
+#include "daemon/unit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #define JOB_LIMIT_MAX_S 172800
@@ -44,16 +43,38 @@ const char *job_state(const struct job *j)
 }
 
 /* The bus takes UTF-8 only, and a word of a user or of the kernel may be none. */
-static void text_clean(char *text)
+static void text_clean(char *text, size_t len)
 {
 	uint32_t c;
 
-	while (*text) {
-		const size_t len = utf8_decode(text, &c);
-		if (!len)
-			*text = '?';
-		text += len ? len : 1;
+	for (size_t i = 0; i < len;) {
+		const size_t bytes = text[i] ? utf8_decode(text + i, &c) : 0;
+		if (!bytes)
+			text[i] = '?';
+		i += bytes ? bytes : 1;
 	}
+}
+
+/* Return: @len without the begin of a character at its end. */
+static size_t text_whole(const char *text, size_t len)
+{
+	for (size_t back = 1; back <= 3 && back <= len; back++) {
+		const unsigned char c = (unsigned char)text[len - back];
+		const size_t bytes = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
+		if ((c & 0xc0) != 0x80)
+			return bytes > back ? len - back : len;
+	}
+	return len;
+}
+
+/* As much of @text as there is room for. */
+static void text_copy(char *buf, size_t size, const char *text, size_t len)
+{
+	if (len >= size)
+		len = text_whole(text, size - 1);
+	memcpy(buf, text, len);
+	buf[len] = '\0';
+	text_clean(buf, len);
 }
 
 const char *job_message(const struct job *j, char buf[1024])
@@ -62,8 +83,7 @@ const char *job_message(const struct job *j, char buf[1024])
 
 	if (strncmp(text, "usher: ", 7) == 0)
 		text += 7;
-	(void)snprintf(buf, 1024, "%s", text);
-	text_clean(buf);
+	text_copy(buf, 1024, text, strlen(text));
 	const size_t len = strlen(buf);
 	if (len && buf[len - 1] == '\n')
 		buf[len - 1] = '\0';
@@ -157,8 +177,7 @@ static void progress_tell(struct job *j)
 		return;
 	const char *begin = memrchr(text, '\n', (size_t)(end - text));
 	begin = begin ? begin + 1 : text;
-	(void)snprintf(j->progress, sizeof(j->progress), "%.*s", (int)(end - begin), begin);
-	text_clean(j->progress);
+	text_copy(j->progress, sizeof(j->progress), begin, (size_t)(end - begin));
 	(void)sd_bus_emit_properties_changed(
 		j->daemon->bus, job_path(j, path), BUS_NAME ".Job", "Progress", NULL);
 }
@@ -238,6 +257,8 @@ static int on_child(sd_event_source *source, const siginfo_t *si, void *arg)
 	struct job *j = arg;
 
 	j->pid = 0;
+	if (j->in_unit && (j->cancelled || j->late))
+		unit_stop(j->daemon, si->si_pid);
 	j->status = si->si_code == CLD_EXITED ? si->si_status : 128 + si->si_status;
 	job_end(j);
 	return 0;
@@ -255,6 +276,8 @@ static int on_kill(sd_event_source *source, uint64_t us, void *arg)
 static void job_stop(struct job *j)
 {
 	(void)kill(j->pid, SIGTERM);
+	if (j->in_unit)
+		unit_stop(j->daemon, j->pid);
 	(void)timer_set(j, JOB_KILL_US, on_kill);
 }
 
@@ -266,24 +289,6 @@ static int on_late(sd_event_source *source, uint64_t us, void *arg)
 	if (j->pid)
 		job_stop(j);
 	return 0;
-}
-
-/*
- * A guest needs what usherd.service may not have: namespaces, other users, disks anywhere. So
- * systemd starts it, in a unit of its own, and waits for `usher start` to end; the guest's
- * processes stay (daemon/scope.c).
- */
-static void start_in_unit(const struct daemon *d, char *const *words)
-{
-	char unit[96];
-	const char *list[WORDS_MAX + 12] = {"systemd-run", "--quiet", "--pipe", "--wait",
-		"--collect", unit, "--property=KillMode=process", "--", d->usher};
-	size_t count = 9;
-
-	(void)snprintf(unit, sizeof(unit), "--unit=" SCOPE_START "%d", (int)getpid());
-	for (size_t i = 1; words[i] && i < WORDS_MAX; i++)
-		list[count++] = words[i];
-	(void)execvp(list[0], (char *const *)(uintptr_t)list);
 }
 
 __attribute__((noreturn)) static void child_main(
@@ -298,8 +303,8 @@ __attribute__((noreturn)) static void child_main(
 	(void)close_range(STDERR_FILENO + 1, ~0U, 0);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	if (strcmp(words[1], "start") == 0 && sd_booted() > 0)
-		start_in_unit(d, words);
+	if (unit_is_needed(words))
+		unit_become(d, words);
 	(void)execv(d->usher, words);
 	(void)dprintf(STDERR_FILENO, "usher: run %s: %s\n", d->usher, strerror(errno));
 	_exit(127);
@@ -384,8 +389,12 @@ int job_start(struct daemon *d, char *const *words, uid_t user, uint64_t limit_s
 	struct job *j = calloc(1, sizeof(*j));
 	if (!j)
 		return -ENOMEM;
-	*j = (struct job){
-		.daemon = d, .id = ++d->job_last, .user = user, .out.fd = -1, .errors.fd = -1};
+	*j = (struct job){.daemon = d,
+		.id = ++d->job_last,
+		.user = user,
+		.in_unit = unit_is_needed(words),
+		.out.fd = -1,
+		.errors.fd = -1};
 	(void)snprintf(j->verb, sizeof(j->verb), "%s", words[1]);
 	int r = child_start(j, words, limit_s);
 	if (r < 0) {
@@ -486,17 +495,29 @@ static int method_cancel(sd_bus_message *m, void *arg, sd_bus_error *error)
 	return sd_bus_reply_method_return(m, "");
 }
 
+/* A copy: while the job runs, the rest of a character may come. Return: NULL without memory. */
+static char *stream_text(const struct job_stream *s, bool is_over)
+{
+	const size_t len = is_over ? s->len : text_whole(s->text, s->len);
+	char *text = malloc(len + 1);
+
+	if (text)
+		text_copy(text, len + 1, s->text, len);
+	return text;
+}
+
 static int method_result(sd_bus_message *m, void *arg, sd_bus_error *error)
 {
-	struct job *j = arg;
+	const struct job *j = arg;
 
 	int r = sender_check(m, j, error);
 	if (r < 0)
 		return r;
-	text_clean(j->out.text);
-	text_clean(j->errors.text);
-	return sd_bus_reply_method_return(
-		m, "siss", job_state(j), j->status, j->out.text, j->errors.text);
+	cleanup_free char *out = stream_text(&j->out, !j->pid);
+	cleanup_free char *errors = stream_text(&j->errors, !j->pid);
+	if (!out || !errors)
+		return -ENOMEM;
+	return sd_bus_reply_method_return(m, "siss", job_state(j), j->status, out, errors);
 }
 
 /* The same, at the job's end, and as the command has written it. */

@@ -30,6 +30,7 @@ struct job {
 	pid_t pid; /* 0: it has ended */
 	int status; /* exit status; 128 and a signal */
 	bool cancelled, late;
+	bool in_unit; /* systemd runs the command (daemon/unit.h) */
 	struct job_stream {
 		int fd;
 		char *text; /* with a NUL */

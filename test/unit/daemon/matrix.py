@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What a client can ask of usherd beyond leases: for service.py."""
+import json
 import os
 import pathlib
 import random
@@ -7,7 +8,9 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
+import threading
 import time
 
 from stage_bus import *  # pylint: disable=wildcard-import,unused-wildcard-import
@@ -183,7 +186,7 @@ def test_words(service):
                         ("show", ["--hos=/etc/shadow", DISK]), ("prove", [DISK, "--snapshot", "/etc/x"]),
                         ("bind", []), ("bind", ["--"]), ("bind", ["--json"]), ("run", ["/etc/passwd"]),
                         ("exec", ["true"]), ("start", ["web", "--disk", "/dev/sda"]), ("help", []),
-                        ("unclaim", ["../../etc/passwd"]), ("unclaim", [DISK, "web"]), ("stop", ["a", "b"]), ("apply", ["x"]),
+                        ("unclaim", ["../../etc/passwd"]), ("stop", ["a", "b"]), ("apply", ["x"]),
                         ("leases", ["x"]), ("bind", [DISK, "--timeout"]), ("bind", ["-x", DISK])):
         assert error(verb, *words).endswith("InvalidArgs"), (verb, words)
     for word in ("nvme0n1", "nosuch", "../x", ""):
@@ -199,9 +202,97 @@ def test_words(service):
         words=dbus.Array(["--dry-run"], signature="s"))))[0]) == "done"
     assert ask(BINDER, lambda bus: str(manager(bus).Bind([DISK], options(
         words=dbus.Array(["--dry-run", "--allow=use"], signature="s"))))) == DENIED
+    # A rule can be about a claim's name, and finds the device of one that is there.
+    unclaim = lambda *words: ask(BINDER, lambda bus: str(manager(bus).Unclaim(list(words), options())))  # noqa: E731
+    assert "/job/" in unclaim("web"), unclaim("web")
+    assert unclaim("other") == DENIED, unclaim("other")
+    assert unclaim("web", "other") == DENIED and unclaim("web", DISK) == DENIED and unclaim("disk") == DENIED
+    CLAIMS.mkdir(parents=True, exist_ok=True)
+    made = subprocess.run([service.usher, "claim", DISK], cwd="/", check=True, capture_output=True)
+    (CLAIMS / "disk.claim").write_text(next(CLAIMS.glob("*.claim")).read_text())
+    for path in CLAIMS.glob("0*.claim"):
+        path.unlink()
+    until(lambda: not error_of(lambda: introspect_claim("disk")), "a claim")
+    assert "/job/" in unclaim("disk"), made
+    until(lambda: not (CLAIMS / "disk.claim").exists(), "the end of a claim")
     # A rule can be about the guest that gets a device.
     attach = lambda guest: ask(BINDER, lambda bus: str(manager(bus).Attach(guest, [DISK], options())))  # noqa: E731
     assert "/job/" in attach("web") and attach("other") == DENIED
+
+
+def introspect_claim(name):
+    return connect().get_object(NAME, object_path("claim", name), introspect=False).Introspect(
+        dbus_interface="org.freedesktop.DBus.Introspectable")
+
+
+def test_job_text(service):
+    """A character that a running job has printed half is neither cut nor lost."""
+    program, half = service.folder / "half", service.folder / "half-way"
+    program.write_text(f"#!/bin/sh\n[ $1 = show ] || exec sleep 60\nprintf 'a\\303'; >{half}\n"
+                       f"while [ -e {half} ]; do sleep 0.05; done\nprintf '\\251b'\n")
+    program.chmod(0o755)
+    service.daemon_restart("--usher", str(program))
+    try:
+        bus = connect()
+        path = manager(bus).Run("show", dbus.Array([DISK], signature="s"), options())
+        job = dbus.Interface(bus.get_object(NAME, path, introspect=False), NAME + ".Job")
+        until(lambda: half.exists() and job.Result()[2] == "a", "the half of a text")
+        half.unlink()
+        assert job.Wait(byte_arrays=True)[2] == b"a\xc3\xa9b"
+        assert job.Result()[2] == "a\u00e9b"
+    finally:
+        service.daemon_restart()
+
+
+class MuteKeeper:
+    """A lease's keeper that answers all but usherd itself."""
+
+    def __init__(self, name, daemon):
+        folder = LEASES / name
+        folder.mkdir(parents=True)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(str(folder / "control"))
+        self.listener.listen()
+        self.folder, self.daemon = folder, daemon
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self.answer, args=(client,), daemon=True).start()
+
+    def answer(self, client):
+        pid = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+        client.sendall(b'{"protocol":1,"usher":"0","lease":"mute"}\n')
+        for line in client.makefile():
+            if pid == self.daemon:
+                continue
+            answer = json.dumps({"ok": True, "name": "mute", "engine": "lease", "state": "running", "keeper": 1,
+                                 "user": MEMBER, "devices": [DISK]}).encode() + b"\n"
+            if "descriptors" in line:
+                socket.send_fds(client, [answer], [0, 0])
+            else:
+                client.sendall(answer)
+
+    def close(self):
+        self.listener.close()
+        shutil.rmtree(self.folder)
+
+
+def test_mute_keeper(service):
+    """A keeper that does not answer usherd holds up no call for ever."""
+    keeper = MuteKeeper(f"{MEMBER}+mute", service.daemon.pid)
+    begun = time.monotonic()
+    try:
+        said = ask(MEMBER, lambda bus: str(manager(bus).Lease([DISK], options(key="mute"), timeout=20)[0]))
+        assert said == object_path("lease", f"{MEMBER}+mute"), said
+        assert time.monotonic() - begun < 15
+    finally:
+        keeper.close()
+    service.daemon_restart()
 
 
 def test_job_waits(service):
@@ -504,5 +595,5 @@ def test_wild_messages(service):
     assert no_lease()
 
 
-TESTS = [test_verbs_both_ways, test_front, test_own_guest, test_not_startable, test_without_daemon, test_words, test_job_waits, test_job_ends, test_job_output, test_claims,
+TESTS = [test_verbs_both_ways, test_front, test_own_guest, test_not_startable, test_without_daemon, test_words, test_job_waits, test_job_ends, test_job_output, test_job_text, test_mute_keeper, test_claims,
          test_list, test_asked_again, test_group_of_four, test_passed_on, test_client_is_stuck, test_many, test_wild_messages]

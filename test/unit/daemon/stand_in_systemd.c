@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stand-in for logind and systemd-machined on the bus. It prints a line for each call, and each
- * signal of usherd's about faults, and does what standard input says:
+ * A stand-in for logind, systemd-machined and systemd on the bus. It prints a line for each call,
+ * and each signal of usherd's about faults, and does what standard input says:
  *
  *	sleep, wake		sends PrepareForSleep
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 
 #define LOGIND "org.freedesktop.login1"
 #define MACHINED "org.freedesktop.machine1"
+#define SYSTEMD "org.freedesktop.systemd1"
 
 static sd_bus *bus;
 static sd_event *event;
@@ -93,6 +95,28 @@ static int method_unregister(sd_bus_message *m, void *arg, sd_bus_error *error)
 	return sd_bus_reply_method_return(m, "");
 }
 
+/* The first time it knows no such unit, as a systemd that is about to make it. */
+static int method_stop(sd_bus_message *m, void *arg, sd_bus_error *error)
+{
+	static bool is_known;
+	const char *unit = "", *mode = "";
+
+	int r = sd_bus_message_read(m, "ss", &unit, &mode);
+	if (r < 0)
+		return r;
+	line_print("%s %s %s", is_known ? "stop" : "unknown", unit, mode);
+	if (is_known)
+		return sd_bus_reply_method_return(m, "o", "/org/freedesktop/systemd1/job/1");
+	is_known = true;
+	return sd_bus_error_set_const(error, "org.freedesktop.systemd1.NoSuchUnit", "not loaded");
+}
+
+static const sd_bus_vtable systemd_vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD("StopUnit", "ss", "o", method_stop, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_VTABLE_END,
+};
+
 static const sd_bus_vtable logind_vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD("Inhibit", "ssss", "h", method_inhibit, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -135,11 +159,13 @@ int main(void)
 			logind_vtable, NULL) < 0 ||
 		sd_bus_add_object_vtable(bus, NULL, "/org/freedesktop/machine1",
 			MACHINED ".Manager", machined_vtable, NULL) < 0 ||
+		sd_bus_add_object_vtable(bus, NULL, "/org/freedesktop/systemd1", SYSTEMD ".Manager",
+			systemd_vtable, NULL) < 0 ||
 		sd_bus_match_signal(bus, NULL, NULL, NULL, "org.usher.Usher1.Health", NULL,
 			on_fault, NULL) < 0 ||
 		sd_event_add_io(event, NULL, STDIN_FILENO, EPOLLIN, on_word, NULL) < 0 ||
 		sd_bus_request_name(bus, MACHINED, 0) < 0 ||
-		sd_bus_request_name(bus, LOGIND, 0) < 0)
+		sd_bus_request_name(bus, SYSTEMD, 0) < 0 || sd_bus_request_name(bus, LOGIND, 0) < 0)
 		return 1;
 	line_print("ready");
 	return sd_event_loop(event) < 0;

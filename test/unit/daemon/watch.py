@@ -6,9 +6,12 @@
 
 STAND_IN plays logind and machined (stand_in_systemd.c).
 """
+import contextlib
+import ctypes
 import json
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import socket
@@ -21,6 +24,8 @@ from stage_bus import *  # pylint: disable=wildcard-import,unused-wildcard-impor
 
 stage_bus.BUS = stage_bus.BUS.replace('<policy user="root">', '''<policy user="root">
     <allow own="org.freedesktop.login1"/><allow own="org.freedesktop.machine1"/>
+    <allow own="org.freedesktop.systemd1"/>
+    <allow send_destination="org.freedesktop.systemd1"/>
     <allow send_destination="org.freedesktop.login1"/>
     <allow send_destination="org.freedesktop.machine1"/>''')
 GUESTS = pathlib.Path("/run/usher/vm")
@@ -256,6 +261,66 @@ def moved_machine(systemd, top):
             folder.rmdir()
 
 
+def test_cancelled_start(service, systemd):
+    """Whoever cancels the start of a guest ends the unit that systemd runs it in, not only its waiter."""
+    programs = service.folder / "programs"
+    programs.mkdir()
+    (programs / "systemd-run").write_text(f"#!/bin/sh\necho $$ \"$@\" >{programs}/ran\nexec sleep 60\n")
+    (programs / "systemd-run").chmod(0o755)
+    os.makedirs("/run/systemd/system")  # sd_booted(3)
+    service.daemon_restart(PATH=f"{programs}:{os.environ['PATH']}")
+    try:
+        bus = connect()
+        path = manager(bus).Start("web", options())
+        until(lambda: (programs / "ran").exists() and (programs / "ran").read_text().endswith("\n"), "systemd-run")
+        pid, *words = (programs / "ran").read_text().split()
+        assert f"--unit=usher-start-{pid}" in words, words
+        job = dbus.Interface(bus.get_object(NAME, path, introspect=False), NAME + ".Job")
+        job.Cancel()
+        systemd.await_line(f"unknown usher-start-{pid}.service replace", f"stop usher-start-{pid}.service replace")
+        assert job.Wait()[0] == "cancelled"
+    finally:
+        os.rmdir("/run/systemd/system")
+        service.daemon_restart()
+
+
+def monitor_of(service):
+    """The process of usherd's monitor of faults; None."""
+    pid = service.daemon.pid
+    for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(OSError):
+            if b"--only=faults" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes():
+                return int(child)
+    return None
+
+
+def test_monitor(service, systemd):
+    """usherd never waits for the end of its monitor, and starts it again, also if it could not at once."""
+    until(lambda: monitor_of(service), "a monitor")
+    libc, seize = ctypes.CDLL(None), 0x4206
+    first = monitor_of(service)
+    # Nobody is told of the end of a traced process before its tracer is.
+    assert libc.ptrace(seize, first, None, None) == 0
+    os.kill(first, signal.SIGKILL)
+    until(lambda: monitor_of(service) != first, "the end of a monitor")
+    begun = time.monotonic()
+    assert manager(connect()).Return("nothing") == "/"
+    assert time.monotonic() - begun < 5
+    os.waitpid(first, 0x40000000)  # __WALL: as its tracer
+    service.daemon_restart()
+    until(lambda: monitor_of(service), "another monitor")
+    # Without a descriptor no pipe can be made.
+    pid, second = service.daemon.pid, monitor_of(service)
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+    os.kill(second, signal.SIGKILL)
+    until(lambda: not monitor_of(service), "the end of a monitor")
+    time.sleep(3)
+    assert not monitor_of(service)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    until(lambda: monitor_of(service), "a monitor after the want")
+
+
 class GuestOf(Guest):
     """A guest whose process is another one."""
 
@@ -290,6 +355,8 @@ def main():
         systemd = StandIn(os.path.abspath(stand_in), folder)
         failed |= not run(test_fault, service, systemd)
         failed |= not run(test_machined, service, systemd)
+        failed |= not run(test_cancelled_start, service, systemd)
+        failed |= not run(test_monitor, service, systemd)
         failed |= not run(test_refuses, service, systemd)
         failed |= not run(test_lease, service, systemd)
         failed |= not run(test_releases, service, systemd)
