@@ -24,6 +24,7 @@ static const char *const names[] = {
 	[CONTROL_RETURN] = "return",
 	[CONTROL_ATTACH] = "attach",
 	[CONTROL_DETACH] = "detach",
+	[CONTROL_RESTRICT] = "restrict",
 };
 
 enum key_type {
@@ -58,6 +59,7 @@ static const struct {
 	{"devices", CONTROL_DETACH, KEY_DEVICES, offsetof(struct control_request, devices)},
 	{"allow", CONTROL_ATTACH, KEY_CHECKS, offsetof(struct control_request, allow)},
 	{"timeout", CONTROL_DETACH, KEY_SECONDS, offsetof(struct control_request, timeout_s)},
+	{"to", CONTROL_RESTRICT, KEY_DEVICES, offsetof(struct control_request, to)},
 };
 
 struct reading {
@@ -68,19 +70,25 @@ struct reading {
 
 const char *control_command_name(enum control_command c)
 {
-	return c >= CONTROL_STATE && c <= CONTROL_DETACH ? names[c] : "";
+	return c >= CONTROL_STATE && c <= CONTROL_RESTRICT ? names[c] : "";
+}
+
+/* Return: 0: it is none. */
+static enum control_command command_find(const char *text)
+{
+	for (size_t i = CONTROL_STATE; i < COUNT(names); i++)
+		if (strcmp(names[i], text) == 0)
+			return (enum control_command)i;
+	return (enum control_command)0;
 }
 
 static int command_take(struct reading *r)
 {
 	const char *text = control_value_text(r->object, "command");
 
-	for (size_t i = CONTROL_STATE; text && i < COUNT(names); i++) {
-		if (strcmp(names[i], text) == 0) {
-			r->request->command = (enum control_command)i;
-			return 0;
-		}
-	}
+	r->request->command = text ? command_find(text) : (enum control_command)0;
+	if (r->request->command)
+		return 0;
 	return text ? err_say(r->e, -EINVAL, "unknown command '%.64s'", text)
 		    : err_say(r->e, -EINVAL, "the request has no command");
 }
@@ -195,6 +203,19 @@ static int member_take(void *arg, const char *key, const struct control_value *m
 		control_command_name(r->request->command), key);
 }
 
+static int commands_take(const struct reading *r)
+{
+	struct control_request *q = r->request;
+
+	for (size_t i = 0; i < q->to.count; i++) {
+		const enum control_command c = command_find(q->to.list[i]);
+		if (!c)
+			return err_say(r->e, -EINVAL, "unknown command '%s'", q->to.list[i]);
+		q->commands |= control_command_bit(c);
+	}
+	return q->commands ? 0 : err_say(r->e, -EINVAL, "the request permits no command");
+}
+
 static int members_take(struct reading *r)
 {
 	int x = command_take(r);
@@ -216,7 +237,7 @@ static int members_take(struct reading *r)
 		return err_say(r->e, -EINVAL, "the request has no devices");
 	if (r->request->command == CONTROL_BALLOON && !r->request->size)
 		return err_say(r->e, -EINVAL, "the request has no size");
-	return 0;
+	return r->request->command == CONTROL_RESTRICT ? commands_take(r) : 0;
 }
 
 int control_request_parse(const char *line, size_t len, struct control_request *ret, struct err *e)

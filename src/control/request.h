@@ -42,6 +42,7 @@ enum control_command {
 	CONTROL_RETURN,
 	CONTROL_ATTACH, /* of a guest that runs; and so is the next */
 	CONTROL_DETACH,
+	CONTROL_RESTRICT, /* of any connection */
 };
 
 #define CONTROL_DEVICES_MAX 16 /* in one request */
@@ -68,6 +69,8 @@ struct control_request {
 	bool up; /* link */
 	struct control_words devices; /* attach, detach: their addresses, as texts */
 	struct control_words allow; /* attach: checks to skip */
+	struct control_words to; /* restrict: names of commands */
+	uint32_t commands; /* restrict: those, as control_command_bit() */
 };
 
 /*
@@ -77,5 +80,11 @@ struct control_request {
 int control_request_parse(const char *line, size_t len, struct control_request *ret, struct err *e);
 
 const char *control_command_name(enum control_command c);
+
+/* A set of commands is a number with these bits. */
+static inline uint32_t control_command_bit(enum control_command c)
+{
+	return UINT32_C(1) << c;
+}
 
 #endif

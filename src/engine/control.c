@@ -112,6 +112,7 @@ static const enum wire_order_kind orders[] = {
 	[CONTROL_RETURN] = 0,
 	[CONTROL_ATTACH] = 0,
 	[CONTROL_DETACH] = 0,
+	[CONTROL_RESTRICT] = 0,
 };
 
 /* Sends the order of @q, with @fd, which stays the caller's. The client waits for its answer. */
@@ -304,6 +305,7 @@ static void order_applied(struct control *c, const struct control_request *q)
 	case CONTROL_RETURN:
 	case CONTROL_ATTACH:
 	case CONTROL_DETACH:
+	case CONTROL_RESTRICT:
 		break;
 	}
 }

@@ -24,6 +24,7 @@ struct control_client {
 	int give_fds[CONTROL_GIVEN_MAX]; /* go with the byte at give_at of it */
 	size_t give_count;
 	size_t give_at;
+	uint32_t commands; /* that this connection serves: a set; 0: all */
 	bool events; /* it wants them */
 	uint64_t lost; /* events for which there was no room */
 	bool leaves; /* when all is sent */

@@ -82,6 +82,21 @@ static void refuse_long_line(struct control_client *from)
 	from->leaves = true;
 }
 
+/* Whoever opens a connection for another process limits it first; it never serves more again. */
+static void client_restrict(struct control_client *from, const struct control_request *q)
+{
+	const uint32_t both = from->commands & q->commands;
+	struct err e = {0};
+
+	if (!from->commands || both) {
+		from->commands = from->commands ? both : q->commands;
+		control_done(from, q, -1);
+		return;
+	}
+	(void)err_say(&e, -EPERM, "this connection serves none of these commands");
+	control_failed(from, q, &e);
+}
+
 static int request_take(struct control_client *from, struct control_request *ret)
 {
 	char line[CONTROL_LINE_MAX];
@@ -90,7 +105,15 @@ static int request_take(struct control_client *from, struct control_request *ret
 
 	if (!control_client_line(from, line, &len))
 		return 0;
-	if (control_request_parse(line, len, ret, &e) == 0)
+	int r = control_request_parse(line, len, ret, &e);
+	if (r == 0 && ret->command == CONTROL_RESTRICT) {
+		client_restrict(from, ret);
+		return 0;
+	}
+	if (r == 0 && from->commands && !(from->commands & control_command_bit(ret->command)))
+		r = err_say(&e, -EPERM, "this connection does not serve '%s'",
+			control_command_name(ret->command));
+	if (r == 0)
 		return 1;
 	control_failed(from, ret, &e);
 	return 0;

@@ -45,6 +45,7 @@ static void check_request(const char *line, size_t len)
 	for (size_t i = 0; i < q.devices.count; i++)
 		require(memchr(q.devices.list[i], '\0', CONTROL_WORD_MAX) != NULL,
 			"a device's name ends");
+	require(!q.commands == (q.command != CONTROL_RESTRICT), "a restriction permits something");
 	require(!q.force || q.command == CONTROL_STOP, "only a stop has force");
 	require(!(q.read_only || q.stream) || q.command == CONTROL_CONSOLE,
 		"only a console is a stream");

@@ -2,6 +2,7 @@
 #include "control/request.h"
 
 #include "base/err.h"
+#include "control/purpose.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -67,5 +68,39 @@ START_TEST(a_detach_skips_no_check_and_has_a_bound)
 }
 END_TEST
 
+START_TEST(a_restriction_names_commands)
+{
+	ck_assert_int_eq(parse("{\"command\":\"restrict\",\"to\":[\"state\",\"stop\"]}"), 0);
+	ck_assert_uint_eq(request.commands,
+		control_command_bit(CONTROL_STATE) | control_command_bit(CONTROL_STOP));
+	expect_refusal("{\"command\":\"restrict\"}", "permits no command");
+	expect_refusal("{\"command\":\"restrict\",\"to\":[]}", "permits no command");
+	expect_refusal("{\"command\":\"restrict\",\"to\":[\"state\",\"sleep\"]}",
+		"unknown command 'sleep'");
+	expect_refusal("{\"command\":\"state\",\"to\":[\"state\"]}", "takes no 'to'");
+}
+END_TEST
+
+/* What usherd sends is understood, and no connection of others gives or takes a device. */
+START_TEST(each_purpose_is_a_restriction)
+{
+	static const char *const purposes[] = {"watch", "console", "stop", "control"};
+
+	for (size_t i = 0; i < sizeof(purposes) / sizeof(purposes[0]); i++) {
+		const struct control_purpose *p = control_purpose_find(purposes[i]);
+		ck_assert_ptr_nonnull(p);
+		ck_assert_int_eq(control_request_parse(p->restriction, strlen(p->restriction) - 1,
+					 &request, &err),
+			0);
+		ck_assert_uint_eq(request.commands & (control_command_bit(CONTROL_ATTACH) |
+							     control_command_bit(CONTROL_DETACH)),
+			0);
+		ck_assert(request.commands & control_command_bit(CONTROL_STATE));
+	}
+	ck_assert_ptr_null(control_purpose_find("attach"));
+}
+END_TEST
+
 SUITE("control_request", a_change_names_devices, a_change_of_nothing_is_none,
-	a_detach_skips_no_check_and_has_a_bound)
+	a_detach_skips_no_check_and_has_a_bound, a_restriction_names_commands,
+	each_purpose_is_a_restriction)
