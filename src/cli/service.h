@@ -41,12 +41,19 @@ struct service_result {
 	size_t output_len, errors_len;
 };
 
+struct service_words {
+	const char *verb; /* control/remote.h */
+	size_t count;
+	const char *const *words;
+	/* Of memfd_create(2), for what it prints, and for the file among its words. -1: none */
+	int output_fd, file_fd;
+};
+
 /*
- * Has usherd run a verb (control/remote.h), and waits. @ret: service_result_free() after 0.
+ * Has usherd run a verb, and waits. @ret: service_result_free() after 0.
  * Return: 0; as service_lease().
  */
-int service_run(const char *verb, size_t count, const char *const *words,
-	struct service_result *ret, struct err *e);
+int service_run(const struct service_words *w, struct service_result *ret, struct err *e);
 void service_result_free(struct service_result *r);
 
 /* Gives a lease back, by its key or name, and waits. Return: 0, also if there is none; -errno. */

@@ -20,6 +20,21 @@ static const struct remote_verb verbs[] = {
 		.operands = REMOTE_DEVICES,
 		.reads = true,
 		.options = " all numeric json list "},
+	{.name = "rom",
+		.action = "rom",
+		.operands = REMOTE_DEVICE_FILE,
+		.least = 1,
+		.most = 2,
+		.options = " numeric json from=bar from=acpi allow=rom ",
+		.overrides = " allow=driver "},
+	{.name = "snapshot",
+		.action = "snapshot",
+		.operands = REMOTE_OUTPUT,
+		.least = 1,
+		.most = 1,
+		.reads = true,
+		.options = " ",
+		.overrides = " exact "},
 	{.name = "leases", .action = "look", .reads = true, .options = " json "},
 	{.name = "prove",
 		.action = "prove",
@@ -115,24 +130,38 @@ static int refuse_word(const struct remote_verb *v, const char *word, struct err
 		e, -EINVAL, "usherd does not run '%s' with '%.64s' for others", v->name, word);
 }
 
+/* Whether @list has "name=", for any value, or "name=value". */
+static bool list_takes(const char *list, const char *name, size_t len, const char *value)
+{
+	char end[32];
+
+	if (list_has(list, name, len, "="))
+		return true;
+	return !strchr(value, ' ') &&
+	       (size_t)snprintf(end, sizeof(end), "=%s", value) < sizeof(end) &&
+	       list_has(list, name, len, end);
+}
+
 /* "--name", "--name=value", or "--name" before the value. Return: words used; -EINVAL. */
-static int option_take(const struct remote_verb *v, const char *word, bool is_last,
+static int option_take(const struct remote_verb *v, const char *word, const char *next,
 	struct remote_words *ret, struct err *e)
 {
 	const char *name = word + 2;
 	const size_t len = strcspn(name, "=");
 	const bool has_value = name[len] == '=';
+	const char *value = has_value ? name + len + 1 : next;
 
 	if (!has_value &&
 		(list_has(v->options, name, len, "") || list_has(v->overrides, name, len, ""))) {
 		ret->overrides = ret->overrides || list_has(v->overrides, name, len, "");
 		return 1;
 	}
-	if (!list_has(v->options, name, len, "=") && !list_has(v->overrides, name, len, "="))
+	if (!value)
 		return refuse_word(v, word, e);
-	ret->overrides = ret->overrides || list_has(v->overrides, name, len, "=");
-	if (!has_value && is_last)
+	const bool overrides = list_takes(v->overrides, name, len, value);
+	if (!overrides && !list_takes(v->options, name, len, value))
 		return refuse_word(v, word, e);
+	ret->overrides = ret->overrides || overrides;
 	return has_value ? 1 : 2;
 }
 
@@ -147,17 +176,23 @@ static int letters_take(const struct remote_verb *v, const char *word, struct er
 	return 1;
 }
 
+/* Whether operand @i may be "-", standard output. */
+static bool takes_output(const struct remote_verb *v, size_t i)
+{
+	return v->operands == REMOTE_OUTPUT || (v->operands == REMOTE_DEVICE_FILE && i > 0);
+}
+
 static int word_take(const struct remote_verb *v, size_t count, const char *const *words, size_t i,
 	struct remote_words *ret, struct err *e)
 {
 	const char *word = words[i];
 
-	if (word[0] != '-') {
+	if (word[0] != '-' || (!word[1] && takes_output(v, ret->operand_count))) {
 		ret->operands[ret->operand_count++] = i;
 		return 1;
 	}
 	if (strncmp(word, "--", 2) == 0 && word[2])
-		return option_take(v, word, i + 1 == count, ret, e);
+		return option_take(v, word, i + 1 < count ? words[i + 1] : NULL, ret, e);
 	return word[1] && word[1] != '-' ? letters_take(v, word, e) : refuse_word(v, word, e);
 }
 
@@ -177,13 +212,16 @@ int remote_sort(const struct remote_verb *v, size_t count, const char *const *wo
 			return r;
 		i += (size_t)r;
 	}
-	if (ret->operand_count >= v->least)
-		return 0;
-	return err_say(e, -EINVAL, "'%s' needs more operands", v->name);
+	if (ret->operand_count < v->least)
+		return err_say(e, -EINVAL, "'%s' needs more operands", v->name);
+	if (v->most && ret->operand_count > v->most)
+		return err_say(e, -EINVAL, "'%s' takes fewer operands", v->name);
+	return 0;
 }
 
 bool remote_is_device(const struct remote_verb *v, size_t i)
 {
 	return v->operands == REMOTE_DEVICES || (v->operands == REMOTE_DEVICE_COUNT && i == 0) ||
+	       (v->operands == REMOTE_DEVICE_FILE && i == 0) ||
 	       (v->operands == REMOTE_GUEST_DEVICES && i > 0);
 }

@@ -22,6 +22,8 @@ enum remote_operands {
 	REMOTE_CLAIMS, /* addresses, or names of claims */
 	REMOTE_GUEST, /* a name */
 	REMOTE_GUEST_DEVICES, /* a name, then addresses */
+	REMOTE_DEVICE_FILE, /* one address, and perhaps a file: "-", or the memory of the caller */
+	REMOTE_OUTPUT, /* "-" */
 };
 
 struct remote_verb {
@@ -29,8 +31,9 @@ struct remote_verb {
 	const char *action; /* of polkit: org.usher.Usher1.ACTION */
 	enum remote_operands operands;
 	size_t least; /* how many operands it needs */
+	size_t most; /* 0: any number */
 	bool reads; /* an ordinary user may run it without usherd, and sees less */
-	const char *options; /* " json timeout= " : a '=' if it has a value */
+	const char *options; /* " json timeout= from=bar ": a '=' if it has a value, any or that */
 	/*
 	 * Those that weaken a check, load a module by its name, or act for others: usherd asks for
 	 * "override" in addition.

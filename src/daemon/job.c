@@ -291,16 +291,35 @@ static int on_late(sd_event_source *source, uint64_t us, void *arg)
 	return 0;
 }
 
-__attribute__((noreturn)) static void child_main(
-	const struct daemon *d, char *const *words, int out_fd, int errors_fd)
+/* The descriptors of a child, from STDERR_FILENO + 1 on. */
+static void files_open(const struct job_task *t, int out_fd, int errors_fd)
 {
-	sigset_t none;
+	const int file_fd = STDERR_FILENO + 1;
+	char text[16];
 
 	int nothing = open("/dev/null", O_RDONLY);
 	(void)dup2(nothing, STDIN_FILENO);
-	(void)dup2(out_fd, STDOUT_FILENO);
+	(void)dup2(t->output_fd >= 0 ? t->output_fd : out_fd, STDOUT_FILENO);
 	(void)dup2(errors_fd, STDERR_FILENO);
-	(void)close_range(STDERR_FILENO + 1, ~0U, 0);
+	if (t->file_fd < 0) {
+		(void)close_range(STDERR_FILENO + 1, ~0U, 0);
+		return;
+	}
+	/* dup2(2) of a descriptor to itself would leave it closed on exec. */
+	int again = fcntl(t->file_fd, F_DUPFD, file_fd + 1);
+	(void)dup2(again, file_fd);
+	(void)close_range(file_fd + 1, ~0U, 0);
+	(void)snprintf(text, sizeof(text), "%d", file_fd);
+	(void)setenv(JOB_FILE_VARIABLE, text, 1);
+}
+
+__attribute__((noreturn)) static void child_main(
+	const struct daemon *d, const struct job_task *t, int out_fd, int errors_fd)
+{
+	char *const *words = t->words;
+	sigset_t none;
+
+	files_open(t, out_fd, errors_fd);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (unit_is_needed(words))
@@ -330,8 +349,9 @@ static int stream_open(struct job *j, struct job_stream *s, size_t size, sd_even
 	return sd_event_add_io(j->daemon->event, &s->source, s->fd, EPOLLIN, call, j);
 }
 
-static int child_start(struct job *j, char *const *words, uint64_t limit_s)
+static int child_start(struct job *j, const struct job_task *t)
 {
+	uint64_t limit_s = t->limit_s;
 	int out = -1, errors = -1;
 
 	int r = stream_open(j, &j->out, JOB_OUTPUT_MAX, on_output, &out);
@@ -340,7 +360,7 @@ static int child_start(struct job *j, char *const *words, uint64_t limit_s)
 	if (r >= 0) {
 		j->pid = fork();
 		if (j->pid == 0)
-			child_main(j->daemon, words, out, errors);
+			child_main(j->daemon, t, out, errors);
 		r = j->pid < 0 ? -errno : 0;
 	}
 	fd_close(&out);
@@ -380,23 +400,23 @@ static bool jobs_make_room(struct daemon *d, uid_t user)
 	return oldest;
 }
 
-int job_start(struct daemon *d, char *const *words, uid_t user, uint64_t limit_s, struct job **ret)
+int job_start_task(struct daemon *d, const struct job_task *t, struct job **ret)
 {
 	char path[PATH_MAX_BUS];
 
-	if (!jobs_make_room(d, user))
+	if (!jobs_make_room(d, t->user))
 		return -EBUSY;
 	struct job *j = calloc(1, sizeof(*j));
 	if (!j)
 		return -ENOMEM;
 	*j = (struct job){.daemon = d,
 		.id = ++d->job_last,
-		.user = user,
-		.in_unit = unit_is_needed(words),
+		.user = t->user,
+		.in_unit = unit_is_needed(t->words),
 		.out.fd = -1,
 		.errors.fd = -1};
-	(void)snprintf(j->verb, sizeof(j->verb), "%s", words[1]);
-	int r = child_start(j, words, limit_s);
+	(void)snprintf(j->verb, sizeof(j->verb), "%s", t->words[1]);
+	int r = child_start(j, t);
 	if (r < 0) {
 		if (j->pid > 0)
 			(void)kill(j->pid, SIGKILL);
@@ -409,6 +429,14 @@ int job_start(struct daemon *d, char *const *words, uid_t user, uint64_t limit_s
 	(void)sd_bus_emit_object_added(d->bus, job_path(j, path));
 	*ret = j;
 	return 0;
+}
+
+int job_start(struct daemon *d, char *const *words, uid_t user, uint64_t limit_s, struct job **ret)
+{
+	const struct job_task t = {
+		.words = words, .user = user, .limit_s = limit_s, .output_fd = -1, .file_fd = -1};
+
+	return job_start_task(d, &t, ret);
 }
 
 static int job_find(sd_bus *bus, const char *path, const char *interface, void *arg, void **ret,

@@ -46,12 +46,25 @@ struct job {
 	void *arg;
 };
 
+/* What `usher @words…` gets. */
+struct job_task {
+	char *const *words;
+	uid_t user;
+	uint64_t limit_s; /* 0: JOB_LIMIT_S */
+	/* The caller's. -1: the daemon keeps what it prints; there is no file for it to write */
+	int output_fd, file_fd;
+};
+
+#define JOB_FILE_VARIABLE "USHER_FILE_FD" /* has the number of that file's descriptor */
+
 /*
  * Starts `usher @words…`, which is told to end after @limit_s; 0: after JOB_LIMIT_S. Return: 0,
  * with *@ret, which the daemon owns, and for which the caller may set done(); -EBUSY as many run
  * as may; -errno.
  */
 int job_start(struct daemon *d, char *const *words, uid_t user, uint64_t limit_s, struct job **ret);
+/* The same, for a task with descriptors. */
+int job_start_task(struct daemon *d, const struct job_task *t, struct job **ret);
 
 /* "running", "done", "failed", "cancelled", "timeout". */
 const char *job_state(const struct job *j);

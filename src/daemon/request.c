@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/request.h"
 
+#include "base/fd.h"
 #include "base/num.h"
 #include "bind/owner.h"
 #include "daemon/claims.h"
@@ -8,10 +9,12 @@
 #include "host/host.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ACTIONS "org.usher.Usher1."
 #define POLKIT "org.freedesktop.PolicyKit1"
@@ -31,6 +34,8 @@ struct request *request_new(struct daemon *d, sd_bus_message *m, const char *act
 		.message = sd_bus_message_ref(m),
 		.action = action,
 		.detail = "lease",
+		.output_fd = -1,
+		.file_fd = -1,
 		.permitted = permitted};
 	return q;
 }
@@ -46,6 +51,8 @@ void request_free(struct request *q)
 		*at = q->next;
 	(void)sd_bus_slot_unref(q->slot);
 	(void)sd_bus_message_unref(q->message);
+	fd_close(&q->output_fd);
+	fd_close(&q->file_fd);
 	free(q->said);
 	free(q);
 }
@@ -116,6 +123,23 @@ static int take_key(struct request *q, sd_bus_error *error)
 	return 0;
 }
 
+/*
+ * Only memory has seals. Into another file, the caller could have root write what the caller may
+ * not write.
+ */
+static int take_memory(struct request *q, const char *key, int *ret, sd_bus_error *error)
+{
+	int fd = -1;
+
+	int r = sd_bus_message_read(q->message, "v", "h", &fd);
+	if (r < 0)
+		return r;
+	if (*ret >= 0 || fcntl(fd, F_GET_SEALS) < 0)
+		return refuse_argument(error, "this is not the one memfd of", key);
+	*ret = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	return *ret < 0 ? -errno : 0;
+}
+
 static int option_read(struct request *q, const char *key, sd_bus_error *error)
 {
 	int flag, r;
@@ -129,6 +153,10 @@ static int option_read(struct request *q, const char *key, sd_bus_error *error)
 	/* Options of the verb; a lease has none. */
 	if (strcmp(key, "words") == 0 && q->words.count)
 		return take_words(q, error);
+	if (strcmp(key, "output") == 0 && q->words.count)
+		return take_memory(q, key, &q->output_fd, error);
+	if (strcmp(key, "file") == 0 && q->words.count)
+		return take_memory(q, key, &q->file_fd, error);
 	if (strcmp(key, "timeout") == 0) {
 		q->has_timeout = true;
 		return sd_bus_message_read(q->message, "v", "t", &q->timeout_s);

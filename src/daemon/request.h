@@ -13,7 +13,8 @@
 /*
  * A method call that needs authorisation, from its arrival to its answer. polkit decides, for each
  * device and each claim, by the action and details such as its class, and the group's members; the
- * subject is the caller's name on the bus. root needs no permission, and without polkit nobody else gets one.
+ * subject is the caller's name on the bus. root needs no permission, and without polkit nobody else
+ * gets one.
  */
 #define REQUEST_DEVICES_MAX 15 /* and the container: the bus takes 16 descriptors in a message */
 #define REQUEST_CLAIMS_MAX 8
@@ -39,6 +40,8 @@ struct request {
 	uint64_t for_s, timeout_s;
 	bool force, has_timeout;
 	uint64_t limit_s; /* for its job; 0: the usual */
+	/* Memory of the caller (memfd_create(2)): for what the job prints, for a file; -1 */
+	int output_fd, file_fd;
 	struct words words; /* of its job */
 	const char *detail; /* what polkit knows the name as: "lease", "guest" */
 	bool overrides; /* it weakens checks, so polkit is asked for that, too */

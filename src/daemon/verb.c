@@ -89,6 +89,15 @@ static int other_take(
 	return 0;
 }
 
+/* The file is the caller's memory, and its name is for what the command prints. */
+static int file_check(
+	const struct request *q, const struct remote_verb *v, const char *word, sd_bus_error *error)
+{
+	if (strcmp(word, "-") == 0 || (v->operands == REMOTE_DEVICE_FILE && q->file_fd >= 0))
+		return 0;
+	return refuse_words(error, "usherd opens no file for others: give one as 'file'");
+}
+
 static int operand_take(struct request *q, const struct remote_verb *v, size_t i, const char *word,
 	sd_bus_error *error)
 {
@@ -97,6 +106,8 @@ static int operand_take(struct request *q, const struct remote_verb *v, size_t i
 	if (remote_is_device(v, i) ||
 		(v->operands == REMOTE_CLAIMS && pci_address_parse(word, &a) == 0))
 		return device_add(q, word, error);
+	if (v->operands == REMOTE_DEVICE_FILE || v->operands == REMOTE_OUTPUT)
+		return file_check(q, v, word, error);
 	if (v->operands == REMOTE_GUEST || v->operands == REMOTE_GUEST_DEVICES)
 		return i == 0 ? name_take(q, word, error)
 			      : refuse_words(error, "one guest at a time");
@@ -123,7 +134,12 @@ static int verb_begin(struct request *q)
 	char path[PATH_MAX_BUS], name[16];
 	struct job *j = NULL;
 
-	int r = job_start(q->daemon, q->words.list, q->uid, q->limit_s, &j);
+	const struct job_task t = {.words = q->words.list,
+		.user = q->uid,
+		.limit_s = q->limit_s,
+		.output_fd = q->output_fd,
+		.file_fd = q->file_fd};
+	int r = job_start_task(q->daemon, &t, &j);
 	if (r < 0)
 		return r;
 	(void)snprintf(name, sizeof(name), "%" PRIu32, j->id);

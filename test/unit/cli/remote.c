@@ -28,12 +28,12 @@ static void check_options(const struct verb *v, const char *list)
 	const struct option *takes = option_table(v, &letters);
 
 	while ((word = strsep(&rest, " "))) {
-		const size_t len = strlen(word);
-		const bool has_value = len && word[len - 1] == '=';
+		/* "timeout=" has any value, "from=bar" has that one. */
+		const size_t len = strcspn(word, "=");
+		const bool has_value = word[len] == '=';
 		if (!len)
 			continue;
-		if (has_value)
-			word[len - 1] = '\0';
+		word[len] = '\0';
 		ck_assert_msg(table_has(takes, word, has_value), "%s --%s", v->name, word);
 		/* Each of these has the path of a file. */
 		ck_assert(strcmp(word, "host") != 0 && strcmp(word, "snapshot") != 0);
@@ -53,7 +53,7 @@ START_TEST(the_table_is_as_the_verbs_are)
 		check_options(verb_at(i), r->overrides);
 		count++;
 	}
-	ck_assert_uint_eq(count, 16);
+	ck_assert_uint_eq(count, 18);
 	ck_assert_ptr_null(remote_find("run"));
 	ck_assert_ptr_null(remote_find("exec"));
 }
@@ -90,6 +90,27 @@ START_TEST(words_are_sorted_as_getopt_does)
 }
 END_TEST
 
+/* A value that names a source is none that names a file; "-" is standard output. */
+START_TEST(a_verb_writes_no_file_of_roots)
+{
+	struct remote_words w;
+
+	ck_assert_int_eq(SORT("rom", &w, "a", "-", "--from", "bar", "--from=acpi"), 0);
+	ck_assert_uint_eq(w.operand_count, 2);
+	ck_assert(!w.overrides);
+	ck_assert_int_eq(SORT("rom", &w, "a", "--from=/etc/shadow"), -EINVAL);
+	ck_assert_int_eq(SORT("rom", &w, "a", "--from", "/etc/shadow"), -EINVAL);
+	ck_assert_int_eq(SORT("rom", &w, "a", "--from"), -EINVAL);
+	ck_assert_int_eq(SORT("rom", &w, "a", "--allow=rom", "--allow", "driver"), 0);
+	ck_assert(w.overrides);
+	ck_assert_int_eq(SORT("rom", &w, "a", "b", "c"), -EINVAL);
+	ck_assert_int_eq(SORT("rom", &w, "-"), -EINVAL);
+	ck_assert_int_eq(SORT("snapshot", &w, "-", "--exact"), 0);
+	ck_assert(w.overrides);
+	ck_assert_int_eq(SORT("snapshot", &w, "-", "b"), -EINVAL);
+}
+END_TEST
+
 START_TEST(other_words_are_refused)
 {
 	struct remote_words w;
@@ -114,4 +135,4 @@ START_TEST(other_words_are_refused)
 END_TEST
 
 SUITE("cli/remote", the_table_is_as_the_verbs_are, words_are_sorted_as_getopt_does,
-	other_words_are_refused)
+	a_verb_writes_no_file_of_roots, other_words_are_refused)
