@@ -200,7 +200,7 @@ static int console_run(const struct verb *v, int argc, char **argv)
 		return option_wrong(v, "unexpected operand '%s'", argv[optind + 2]);
 	if (argc - optind == 2)
 		port = argv[--argc];
-	int status = guest_connect(v, argc, argv, &name, &link);
+	int status = guest_connect(v, "console", argc, argv, &name, &link);
 	if (status) {
 		control_disconnect(&link);
 		return status;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/err.h"
 #include "base/num.h"
-#include "bind/env.h"
 #include "cli/guest.h"
 #include "cli/report.h"
 #include "control/line.h"
@@ -27,7 +26,7 @@ static int line_give(const char *name, const char *line, const char *done)
 	struct control_link link;
 	struct err e = {0};
 
-	int r = control_connect(guest_run_dir(name), name, &link, &e);
+	int r = guest_link(name, "control", &link, &e);
 	if (r == 0)
 		r = control_ask(&link, line, NULL, &e);
 	control_disconnect(&link);
@@ -69,7 +68,7 @@ static int resize_ask(const char *name, const char *line, const char *disk)
 	struct err e = {0};
 	int64_t size = 0;
 
-	int r = control_connect(BIND_STATE_DIR, name, &link, &e);
+	int r = guest_link(name, "control", &link, &e);
 	if (r == 0)
 		r = control_ask(&link, line, &answer, &e);
 	control_disconnect(&link);

@@ -5,9 +5,11 @@
 #include "base/file.h"
 #include "bind/env.h"
 #include "cli/report.h"
+#include "cli/service.h"
 #include "engine/state.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,8 +24,38 @@ const char *guest_run_dir(const char *name)
 	return BIND_STATE_DIR;
 }
 
-int guest_connect(const struct verb *v, int argc, char **argv, const char **ret_name,
-	struct control_link *ret)
+/* Where usherd does not run, @e says as before whose guest it is. Return: @code, or its own. */
+static int link_by_service(
+	const char *name, const char *purpose, int code, struct control_link *ret, struct err *e)
+{
+	struct err why = {0};
+
+	if (!service_may_run())
+		return code;
+	int fd = service_connect(name, purpose, &why);
+	if (fd == -ENOTCONN || fd == -ENOPKG)
+		return code;
+	if (fd < 0) {
+		*e = why;
+		return fd;
+	}
+	*e = (struct err){0};
+	control_disconnect(ret);
+	return control_adopt(fd, ret, e);
+}
+
+int guest_link(const char *name, const char *purpose, struct control_link *ret, struct err *e)
+{
+	const char *run_dir = guest_run_dir(name);
+
+	int r = control_connect(run_dir, name, ret, e);
+	if (r != -EACCES || strcmp(run_dir, BIND_STATE_DIR) != 0)
+		return r;
+	return link_by_service(name, purpose, r, ret, e);
+}
+
+int guest_connect(const struct verb *v, const char *purpose, int argc, char **argv,
+	const char **ret_name, struct control_link *ret)
 {
 	struct err e = {0};
 
@@ -33,7 +65,7 @@ int guest_connect(const struct verb *v, int argc, char **argv, const char **ret_
 	if (optind + 1 < argc)
 		return option_wrong(v, "unexpected operand '%s'", argv[optind + 1]);
 	*ret_name = argv[optind];
-	if (control_connect(guest_run_dir(*ret_name), *ret_name, ret, &e) == 0)
+	if (guest_link(*ret_name, purpose, ret, &e) == 0)
 		return 0;
 	report(&e);
 	return LEAVE_FAILED;

@@ -12,11 +12,14 @@
 const char *guest_run_dir(const char *name);
 
 /*
- * The one operand of a verb, connected. Reports what fails.
- * Return: 0, or an exit status. @ret: control_disconnect() in any case.
+ * Connects to a guest for @purpose (control/purpose.h): to its keeper; or by usherd, to a guest of
+ * root. @ret: control_disconnect() in any case. Return: 0, -errno.
  */
-int guest_connect(const struct verb *v, int argc, char **argv, const char **ret_name,
-	struct control_link *ret);
+int guest_link(const char *name, const char *purpose, struct control_link *ret, struct err *e);
+
+/* The same for the one operand of a verb. Reports what fails. Return: 0, or an exit status. */
+int guest_connect(const struct verb *v, const char *purpose, int argc, char **argv,
+	const char **ret_name, struct control_link *ret);
 
 /* Calls @each with the name of every guest that has a folder, by name, until it returns not 0. */
 int guests_each(int (*each)(void *arg, const char *name), void *arg);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct control_value;
 struct err;
 
 /*
@@ -55,6 +56,18 @@ struct service_words {
  */
 int service_run(const struct service_words *w, struct service_result *ret, struct err *e);
 void service_result_free(struct service_result *r);
+
+/*
+ * Connects to a guest of root for a purpose (control/purpose.h). Return: descriptor, behind the
+ * greeting of its keeper; -ENOENT no such guest runs; as service_lease().
+ */
+int service_connect(const char *guest, const char *purpose, struct err *e);
+
+/*
+ * What anybody may know of a guest of root, as its keeper says it. @ret: control_value_free().
+ * Return: 0; -ENXIO usherd knows no such guest; as service_lease().
+ */
+int service_guest(const char *name, struct control_value **ret, struct err *e);
 
 /* Gives a lease back, by its key or name, and waits. Return: 0, also if there is none; -errno. */
 int service_return(const char *word, struct err *e);

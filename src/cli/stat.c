@@ -191,7 +191,7 @@ static int stat_run(const struct verb *v, int argc, char **argv)
 		return option_leave(c);
 	if (json && seconds)
 		return option_wrong(v, "--json prints one document, and --watch many figures");
-	int status = guest_connect(v, argc, argv, &name, &link);
+	int status = guest_connect(v, "watch", argc, argv, &name, &link);
 	if (status == 0) {
 		int r = json      ? print_json(&link, name, &e)
 			: seconds ? figures_watch(&link, (unsigned)seconds, &e)

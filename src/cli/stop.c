@@ -103,7 +103,7 @@ static int stop_run(const struct verb *v, int argc, char **argv)
 	int r = options_take(&o, stop_option, &w);
 	if (r)
 		return option_leave(r);
-	r = guest_connect(v, argc, argv, &name, &link);
+	r = guest_connect(v, "stop", argc, argv, &name, &link);
 	if (r == 0)
 		r = guest_stop(&w, name, &link);
 	control_disconnect(&link);

@@ -128,6 +128,14 @@ int control_connect_at(const struct control_place *p, const char *run_dir, const
 	return greeting_check(p, ret, name, e);
 }
 
+int control_adopt(int fd, struct control_link *ret, struct err *e)
+{
+	*ret = CONTROL_LINK_NONE;
+	ret->fd = fd;
+	ret->line = malloc(CONTROL_ANSWER_MAX);
+	return ret->line ? 0 : err_set(e, -ENOMEM, "connect to a guest");
+}
+
 static void given_close(struct control_link *l)
 {
 	while (l->given_count)

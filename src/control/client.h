@@ -45,6 +45,8 @@ int control_connect(const char *run_dir, const char *name, struct control_link *
 /* The same for what is kept at @p. */
 int control_connect_at(const struct control_place *p, const char *run_dir, const char *name,
 	struct control_link *ret, struct err *e);
+/* The same by @fd, a connection behind its greeting, which is taken over. Return: 0, -ENOMEM. */
+int control_adopt(int fd, struct control_link *ret, struct err *e);
 void control_disconnect(struct control_link *l);
 
 /*

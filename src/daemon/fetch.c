@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/fetch.h"
 
+#include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "control/client.h"
+#include "control/purpose.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -13,19 +16,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* One message of the child, with the descriptors: the container's first. */
+/* One message of the child, with the descriptors: the container's first, or the connection. */
 struct fetched {
 	int code; /* 0, -errno */
 	size_t count;
 	struct pci_address addresses[CONTROL_GIVEN_MAX];
-	char why[512];
+	char why[1024];
 };
 
 struct fetch {
 	int fd;
 	pid_t pid;
 	sd_event_source *source, *child;
-	void (*done)(void *arg, const struct borrowed *b, const char *why);
+	char name[64]; /* of the lease or guest */
+	const struct control_purpose *purpose; /* of a connection to a guest; NULL: a lease */
+	void (*borrowed)(void *arg, const struct borrowed *b, const char *why);
+	void (*connected)(void *arg, int fd, const char *why);
 	void *arg;
 };
 
@@ -53,14 +59,35 @@ static void result_send(int fd, struct fetched *f, const struct borrowed *b)
 	(void)sendmsg(fd, &m, MSG_NOSIGNAL);
 }
 
-__attribute__((noreturn)) static void child_main(const char *run_dir, const char *name, int fd)
+/* The greeting is read here, so that whoever gets the connection begins with a request. */
+static int guest_connect(
+	const char *run_dir, const struct fetch *f, struct borrowed *ret, struct err *e)
+{
+	struct control_link link = CONTROL_LINK_NONE;
+
+	*ret = BORROWED_NONE;
+	int r = control_connect(run_dir, f->name, &link, e);
+	if (r == 0)
+		r = control_ask(&link, f->purpose->restriction, NULL, e);
+	/* A keeper of an earlier usher serves all of it to anybody. */
+	if (r == -EINVAL)
+		(void)err_say(e, r, "guest '%s' runs by an earlier version of usher", f->name);
+	if (r == 0)
+		ret->container = TAKE_FD(link.fd);
+	control_disconnect(&link);
+	return r;
+}
+
+__attribute__((noreturn)) static void child_main(
+	const char *run_dir, const struct fetch *what, int fd)
 {
 	struct fetched f = {0};
 	struct borrowed b;
 	struct err e = {0};
 
-	f.code = borrow_descriptors(run_dir, name, &b, &e);
-	(void)snprintf(f.why, sizeof(f.why), "%s", e.msg);
+	f.code = what->purpose ? guest_connect(run_dir, what, &b, &e)
+			       : borrow_descriptors(run_dir, what->name, &b, &e);
+	(void)snprintf(f.why, sizeof(f.why), "%s%s%s", e.msg, e.hint[0] ? "\nhint: " : "", e.hint);
 	f.count = b.count;
 	memcpy(f.addresses, b.addresses, sizeof(f.addresses));
 	result_send(fd, &f, &b);
@@ -92,6 +119,14 @@ static bool result_receive(int fd, struct fetched *f, struct borrowed *ret)
 	return true;
 }
 
+static void fetch_tell(const struct fetch *f, const struct borrowed *b, const char *why)
+{
+	if (f->purpose)
+		f->connected(f->arg, b ? b->container : -1, why);
+	else
+		f->borrowed(f->arg, b, why);
+}
+
 static int on_result(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	static struct fetched got;
@@ -100,9 +135,9 @@ static int on_result(sd_event_source *source, int fd, uint32_t events, void *arg
 
 	const bool sent = result_receive(fd, &got, &b);
 	if (sent && got.code == 0)
-		f->done(f->arg, &b, NULL);
+		fetch_tell(f, &b, NULL);
 	else
-		f->done(f->arg, NULL, sent ? got.why : "its keeper has not sent its descriptors");
+		fetch_tell(f, NULL, sent ? got.why : "its keeper has not sent its descriptors");
 	borrowed_close(&b);
 	f->source = sd_event_source_disable_unref(f->source);
 	fd_close(&f->fd);
@@ -121,8 +156,7 @@ static int on_child(sd_event_source *source, const siginfo_t *si, void *arg)
 	return 0;
 }
 
-int fetch_descriptors(struct daemon *d, const char *name,
-	void (*done)(void *arg, const struct borrowed *b, const char *why), void *arg)
+static int fetch_begin(struct daemon *d, const struct fetch *what)
 {
 	struct fetch *f = calloc(1, sizeof(*f));
 	int ends[2];
@@ -133,13 +167,15 @@ int fetch_descriptors(struct daemon *d, const char *name,
 		free(f);
 		return -errno;
 	}
-	*f = (struct fetch){.fd = ends[0], .done = done, .arg = arg};
+	*f = *what;
+	f->fd = ends[0];
 	f->pid = fork();
 	if (f->pid == 0)
-		child_main(d->run_dir, name, ends[1]);
+		child_main(d->run_dir, f, ends[1]);
+	int r = f->pid < 0 ? -errno : 0;
 	(void)close(ends[1]);
-	int r = f->pid < 0 ? -errno
-			   : sd_event_add_child(d->event, &f->child, f->pid, WEXITED, on_child, f);
+	if (r >= 0)
+		r = sd_event_add_child(d->event, &f->child, f->pid, WEXITED, on_child, f);
 	if (r >= 0)
 		r = sd_event_add_io(d->event, &f->source, f->fd, EPOLLIN, on_result, f);
 	if (r >= 0)
@@ -150,4 +186,22 @@ int fetch_descriptors(struct daemon *d, const char *name,
 	fd_close(&f->fd);
 	free(f);
 	return r;
+}
+
+int fetch_descriptors(struct daemon *d, const char *name,
+	void (*done)(void *arg, const struct borrowed *b, const char *why), void *arg)
+{
+	struct fetch what = {.borrowed = done, .arg = arg};
+
+	(void)snprintf(what.name, sizeof(what.name), "%s", name);
+	return fetch_begin(d, &what);
+}
+
+int fetch_connection(struct daemon *d, const char *name, const struct control_purpose *purpose,
+	void (*done)(void *arg, int fd, const char *why), void *arg)
+{
+	struct fetch what = {.purpose = purpose, .connected = done, .arg = arg};
+
+	(void)snprintf(what.name, sizeof(what.name), "%s", name);
+	return fetch_begin(d, &what);
 }

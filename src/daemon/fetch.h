@@ -5,12 +5,20 @@
 #include "daemon/daemon.h"
 #include "lease/borrow.h"
 
+struct control_purpose;
+
 /*
- * Fetches the descriptors of a lease from its keeper, by a child process, because a keeper may be
- * slow. Calls @done once, with the descriptors, which are closed afterwards; NULL: @why has the
- * reason. Return: 0, -errno.
+ * Fetches descriptors from a keeper, in a child, because a keeper may hang. @done is called once,
+ * later: with what the keeper has sent, which is closed afterwards, or with NULL and the reason.
+ * Return: 0, -errno: @done is not called.
  */
+
+/* Those of a lease. */
 int fetch_descriptors(struct daemon *d, const char *name,
 	void (*done)(void *arg, const struct borrowed *b, const char *why), void *arg);
+
+/* A connection to a guest's keeper that serves nothing but @purpose: @fd; -1 with the reason. */
+int fetch_connection(struct daemon *d, const char *name, const struct control_purpose *purpose,
+	void (*done)(void *arg, int fd, const char *why), void *arg);
 
 #endif

@@ -55,13 +55,22 @@ static bool folder_is_there(const struct kept *k)
 	       access(path, F_OK) == 0;
 }
 
-const struct kept *kept_lease(const struct daemon *d, const char *name)
+static const struct kept *kept_named(const struct daemon *d, enum kept_kind kind, const char *name)
 {
 	for (const struct kept *k = d->kept; k; k = k->next)
-		if (k->kind == KEPT_LEASE && k->state && strcmp(k->name, name) == 0 &&
-			folder_is_there(k))
+		if (k->kind == kind && k->state && strcmp(k->name, name) == 0 && folder_is_there(k))
 			return k;
 	return NULL;
+}
+
+const struct kept *kept_lease(const struct daemon *d, const char *name)
+{
+	return kept_named(d, KEPT_LEASE, name);
+}
+
+const struct kept *kept_guest(const struct daemon *d, const char *name)
+{
+	return kept_named(d, KEPT_GUEST, name);
 }
 
 static bool kept_has(const struct kept *k, struct pci_address a)

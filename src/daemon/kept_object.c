@@ -70,7 +70,8 @@ static int guests_enumerate(
 static const struct {
 	const char *property, *key;
 } keys[] = {{"Name", "name"}, {"State", "state"}, {"Engine", "engine"}, {"Keeper", "keeper"},
-	{"Process", "pid"}, {"User", "user"}, {"Since", "since"}, {"Until", "until"}};
+	{"Process", "pid"}, {"User", "user"}, {"Since", "since"}, {"Until", "until"},
+	{"Memory", "memory"}, {"Processors", "cpus"}};
 
 static const char *key_of(const char *property)
 {
@@ -97,6 +98,14 @@ static int get_number(sd_bus *bus, const char *path, const char *interface, cons
 
 	(void)control_value_number(k->state, key_of(property), &n);
 	return sd_bus_message_append(reply, "t", (uint64_t)n);
+}
+
+static int get_detached(sd_bus *bus, const char *path, const char *interface, const char *property,
+	sd_bus_message *reply, void *arg, sd_bus_error *error)
+{
+	const struct kept *k = arg;
+
+	return sd_bus_message_append(reply, "b", control_value_flag(k->state, "detached"));
 }
 
 static int get_devices(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -161,6 +170,9 @@ static const sd_bus_vtable guest_vtable[] = {
 	SD_BUS_PROPERTY("Process", "t", get_number, 0, 0), /* 0: not started yet */
 	SD_BUS_PROPERTY("Keeper", "t", get_number, 0, CONST),
 	SD_BUS_PROPERTY("Since", "t", get_number, 0, 0),
+	SD_BUS_PROPERTY("Memory", "t", get_number, 0, CONST), /* bytes; 0: of a program */
+	SD_BUS_PROPERTY("Processors", "t", get_number, 0, CONST), /* likewise */
+	SD_BUS_PROPERTY("Detached", "b", get_detached, 0, CONST),
 	SD_BUS_PROPERTY("Devices", "ao", get_devices, 0, CHANGES),
 	SD_BUS_VTABLE_END,
 };

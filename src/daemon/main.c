@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "bind/env.h"
 #include "daemon/claims.h"
+#include "daemon/connect.h"
 #include "daemon/hardware.h"
 #include "daemon/job.h"
 #include "daemon/kept.h"
@@ -100,8 +101,8 @@ static int loop_make(struct daemon *d)
 static int objects_add(struct daemon *d)
 {
 	static int (*const adds[])(struct daemon * d) = {methods_add_vtable, hardware_add_vtables,
-		kept_add_vtables, watch_add_vtables, verbs_add_vtable, claims_add_vtables,
-		jobs_add_vtables};
+		kept_add_vtables, watch_add_vtables, verbs_add_vtable, connect_add_vtable,
+		claims_add_vtables, jobs_add_vtables};
 	int r = sd_bus_add_object_manager(d->bus, NULL, BUS_PATH);
 
 	for (size_t i = 0; i < COUNT(adds) && r >= 0; i++)
