@@ -115,7 +115,7 @@ int loan_option(struct loan_words *w, int c, const char *text)
 /* Who has the devices open needs no right, but a place for the guest's name. */
 const char *loan_run_dir(const struct loan_words *w)
 {
-	return spec_is_handed(&w->spec) ? state_run_dir() : BIND_STATE_DIR;
+	return spec_is_handed(&w->spec) || w->borrows ? state_run_dir() : BIND_STATE_DIR;
 }
 
 struct keeper loan_keeper(struct loan_words *w)

@@ -22,6 +22,7 @@ struct loan_words {
 	struct host *host;
 	const char *allow[LOAN_ALLOW_MAX];
 	size_t allow_count;
+	bool borrows; /* usherd lends the devices: see lend.h */
 	bool plan; /* print it, and do nothing */
 	bool quiet;
 };

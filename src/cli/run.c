@@ -11,6 +11,7 @@
 #include "cli/extras.h"
 #include "cli/fitting.h"
 #include "cli/handover.h"
+#include "cli/lend.h"
 #include "cli/limit.h"
 #include "cli/loan.h"
 #include "cli/option.h"
@@ -181,11 +182,18 @@ static void print_detached(const struct run_words *w)
 			name, run_dir, name);
 }
 
-static int run_guest(const struct keeper *k)
+static int keep_guest(const struct keeper *k)
 {
 	struct keeper_end end;
 
 	return loan_leave(keeper_run(k, &end), &end);
+}
+
+static int run_guest(const struct keeper *k)
+{
+	const struct run_words *w = k->arg;
+
+	return w->loan.borrows ? lend_run(k, w->loan.quiet, keep_guest) : keep_guest(k);
 }
 
 /* For detach_run(). */
@@ -259,6 +267,7 @@ static int write_config(const struct run_words *w)
 
 static int run_keeper(struct run_words *w)
 {
+	w->loan.borrows = !w->loan.plan && lend_is_needed(&w->loan.spec, w->engine);
 	struct keeper k = loan_keeper(&w->loan);
 
 	k.engine = w->engine;

@@ -18,8 +18,8 @@
 /*
  * How it works
  *
- * The child asks usherd, because the process that asks has the lease, and becomes the command. It
- * sends the name of the lease first, by which this process waits for the end.
+ * The child asks usherd, because the process that asks has the lease, and does its job. It sends
+ * the name of the lease first, by which this process waits for the end.
  */
 static int explain_lease(int code, struct err *e)
 {
@@ -29,8 +29,8 @@ static int explain_lease(int code, struct err *e)
 	return code == -EPERM ? LEAVE_REFUSED : LOAN_OURS;
 }
 
-__attribute__((noreturn)) static void child_main(
-	const struct service_lease *asked, char *const *command, int name_fd)
+/* @name_fd: where the name of the lease goes; -1: nowhere. Return: exit status. */
+static int lease_work(const struct service_lease *asked, const struct service_job *job, int name_fd)
 {
 	char name[SERVICE_NAME_MAX];
 	struct borrowed b;
@@ -38,11 +38,21 @@ __attribute__((noreturn)) static void child_main(
 
 	int r = service_lease(asked, name, &b, &e);
 	if (r < 0)
-		_exit(explain_lease(r, &e));
-	(void)fd_write_full(name_fd, name, strlen(name));
-	(void)borrow_exec(&b, command, &e);
-	report(&e);
-	_exit(LOAN_OURS);
+		return explain_lease(r, &e);
+	if (name_fd >= 0) {
+		(void)fd_write_full(name_fd, name, strlen(name));
+		(void)close(name_fd);
+	}
+	return job->main(job->arg, &b);
+}
+
+__attribute__((noreturn)) static void child_main(
+	const struct service_lease *asked, const struct service_job *job, int name_fd)
+{
+	const int status = lease_work(asked, job, name_fd);
+
+	(void)fflush(NULL);
+	_exit(status);
 }
 
 static int child_reap(pid_t pid)
@@ -65,12 +75,14 @@ static int end_await(const char *name, int status)
 	return r == -EUCLEAN ? LOAN_OURS : status;
 }
 
-int service_command(const struct service_lease *asked, char *const *command)
+int service_job_run(const struct service_lease *asked, const struct service_job *job)
 {
 	char name[SERVICE_NAME_MAX] = "";
 	struct err e = {0};
 	int ends[2];
 
+	if (job->is_alone)
+		return lease_work(asked, job, -1);
 	if (pipe2(ends, O_CLOEXEC) < 0) {
 		(void)err_set(&e, -errno, "start the command");
 		report(&e);
@@ -78,8 +90,10 @@ int service_command(const struct service_lease *asked, char *const *command)
 	}
 	(void)fflush(NULL);
 	pid_t pid = fork();
-	if (pid == 0)
-		child_main(asked, command, ends[1]);
+	if (pid == 0) {
+		(void)close(ends[0]);
+		child_main(asked, job, ends[1]);
+	}
 	(void)close(ends[1]);
 	if (pid > 0)
 		borrow_forward_signals(pid);
@@ -87,4 +101,22 @@ int service_command(const struct service_lease *asked, char *const *command)
 	(void)close(ends[0]);
 	const int status = pid < 0 ? LOAN_OURS : child_reap(pid);
 	return got > 0 ? end_await(name, status) : status;
+}
+
+/* struct service_job.main */
+static int command_become(void *arg, const struct borrowed *b)
+{
+	char *const *command = arg;
+	struct err e = {0};
+
+	(void)borrow_exec(b, command, &e);
+	report(&e);
+	return LOAN_OURS;
+}
+
+int service_command(const struct service_lease *asked, char *const *command)
+{
+	const struct service_job job = {.main = command_become, .arg = (void *)(uintptr_t)command};
+
+	return service_job_run(asked, &job);
 }

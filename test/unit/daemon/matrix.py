@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """What a client can ask of usherd beyond leases: for service.py."""
-import json
 import os
 import pathlib
 import random
@@ -8,9 +7,7 @@ import re
 import shutil
 import signal
 import socket
-import struct
 import subprocess
-import threading
 import time
 
 from stage_bus import *  # pylint: disable=wildcard-import,unused-wildcard-import
@@ -60,6 +57,14 @@ start nosuchguest
 start -x
 attach nosuchguest DISK
 detach nosuchguest DISK
+rom DISK
+rom DISK --json
+rom DISK -
+rom DISK --from bar
+rom DISK --from acpi --numeric
+rom DISK --from nosuchfile
+rom DISK a b
+rom
 lease --plan DISK
 lease DISK -- sh -c 'exit 9'
 lease DISK -- /no/such/program
@@ -189,6 +194,7 @@ def test_words(service):
                         ("unclaim", ["../../etc/passwd"]), ("stop", ["a", "b"]), ("apply", ["x"]),
                         ("leases", ["x"]), ("bind", [DISK, "--timeout"]), ("bind", ["-x", DISK])):
         assert error(verb, *words).endswith("InvalidArgs"), (verb, words)
+    assert ask(BOSS, lambda bus: str(manager(bus).Bind([DISK], options(key="k")))).endswith("InvalidArgs")
     for word in ("nvme0n1", "nosuch", "../x", ""):
         assert error("bind", word) == ERROR + "NotFound", word
     assert error("bind", *["x" * 200] * 20).endswith("InvalidArgs")
@@ -242,57 +248,6 @@ def test_job_text(service):
         assert job.Result()[2] == "a\u00e9b"
     finally:
         service.daemon_restart()
-
-
-class MuteKeeper:
-    """A lease's keeper that answers all but usherd itself."""
-
-    def __init__(self, name, daemon):
-        folder = LEASES / name
-        folder.mkdir(parents=True)
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.listener.bind(str(folder / "control"))
-        self.listener.listen()
-        self.folder, self.daemon = folder, daemon
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                client = self.listener.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self.answer, args=(client,), daemon=True).start()
-
-    def answer(self, client):
-        pid = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
-        client.sendall(b'{"protocol":1,"usher":"0","lease":"mute"}\n')
-        for line in client.makefile():
-            if pid == self.daemon:
-                continue
-            answer = json.dumps({"ok": True, "name": "mute", "engine": "lease", "state": "running", "keeper": 1,
-                                 "user": MEMBER, "devices": [DISK]}).encode() + b"\n"
-            if "descriptors" in line:
-                socket.send_fds(client, [answer], [0, 0])
-            else:
-                client.sendall(answer)
-
-    def close(self):
-        self.listener.close()
-        shutil.rmtree(self.folder)
-
-
-def test_mute_keeper(service):
-    """A keeper that does not answer usherd holds up no call for ever."""
-    keeper = MuteKeeper(f"{MEMBER}+mute", service.daemon.pid)
-    begun = time.monotonic()
-    try:
-        said = ask(MEMBER, lambda bus: str(manager(bus).Lease([DISK], options(key="mute"), timeout=20)[0]))
-        assert said == object_path("lease", f"{MEMBER}+mute"), said
-        assert time.monotonic() - begun < 15
-    finally:
-        keeper.close()
-    service.daemon_restart()
 
 
 def test_job_waits(service):
@@ -595,5 +550,5 @@ def test_wild_messages(service):
     assert no_lease()
 
 
-TESTS = [test_verbs_both_ways, test_front, test_own_guest, test_not_startable, test_without_daemon, test_words, test_job_waits, test_job_ends, test_job_output, test_job_text, test_mute_keeper, test_claims,
+TESTS = [test_verbs_both_ways, test_front, test_own_guest, test_not_startable, test_without_daemon, test_words, test_job_waits, test_job_ends, test_job_output, test_job_text, test_claims,
          test_list, test_asked_again, test_group_of_four, test_passed_on, test_client_is_stuck, test_many, test_wild_messages]

@@ -65,8 +65,10 @@ BUS = """<busconfig>
 RULES = """polkit.addRule(function(action, subject) {
 	if (action.id.indexOf("org.usher.Usher1.") == 0 && subject.user == "boss" ||
 	    action.id == "org.usher.Usher1.bind" && subject.user == "binder" ||
+	    (action.id == "org.usher.Usher1.watch" || action.id == "org.usher.Usher1.stop") && subject.user == "binder" &&
+	        action.lookup("guest") == "web" ||
 	    action.id == "org.usher.Usher1.claim" && subject.user == "binder" &&
-	(action.lookup("claim") == "web" || action.lookup("claim") == "disk" && action.lookup("device") == "0000:02:00.1") ||
+	        (action.lookup("claim") == "web" || action.lookup("claim") == "disk" && action.lookup("device") == "0000:02:00.1") ||
 	    action.id == "org.usher.Usher1.attach" && action.lookup("guest") == "web" && subject.user == "binder") {
 		return polkit.Result.YES;
 	}
