@@ -2,6 +2,8 @@
 #include "cli/service.h"
 
 #include "base/err.h"
+#include "base/file.h"
+#include "bind/env.h"
 #include "cli/bus.h"
 
 #include <errno.h>
@@ -338,6 +340,16 @@ static int await_try(const char *name, struct err *e)
 	return r;
 }
 
+/* Its keeper removes this folder at the end of the lease. */
+static bool lease_is_there(const char *name)
+{
+	char path[FILE_PATH_MAX];
+
+	return file_path(path, sizeof(path), BIND_STATE_DIR "/lease/%s", name) >= 0 &&
+	       access(path, F_OK) == 0;
+}
+
+/* Of a busy host, usherd may not know the lease yet. */
 int service_await(const char *name, struct err *e)
 {
 	unsigned tries = 0;
@@ -345,6 +357,8 @@ int service_await(const char *name, struct err *e)
 
 	do {
 		r = await_try(name, e);
+		if (r == -ENXIO && lease_is_there(name))
+			r = -EPIPE;
 	} while (bus_ask_again(r, &tries));
 	return r == -ENXIO ? 0 : r;
 }
