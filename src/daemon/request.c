@@ -144,9 +144,10 @@ static int option_read(struct request *q, const char *key, sd_bus_error *error)
 {
 	int flag, r;
 
-	if (strcmp(key, "key") == 0)
+	/* Of a lease, which has no words: the name of a verb's request is what polkit hears of. */
+	if (strcmp(key, "key") == 0 && !q->words.count)
 		return take_key(q, error);
-	if (strcmp(key, "for") == 0)
+	if (strcmp(key, "for") == 0 && !q->words.count)
 		return sd_bus_message_read(q->message, "v", "t", &q->for_s);
 	if (strcmp(key, "limit") == 0)
 		return sd_bus_message_read(q->message, "v", "t", &q->limit_s);
@@ -227,9 +228,8 @@ static const struct pci_device *question_device(const struct request *q)
 
 	if (q->asked < q->device_count)
 		return hardware_find(q->daemon, q->devices[q->asked]);
-	return claim && claims_device(q->daemon, claim, address)
-		       ? hardware_find(q->daemon, address)
-		       : NULL;
+	return claim && claims_device(q->daemon, claim, address) ? hardware_find(q->daemon, address)
+								 : NULL;
 }
 
 static void request_deny(struct request *q, const char *why)
