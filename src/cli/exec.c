@@ -6,6 +6,7 @@
 #include "cli/loan.h"
 #include "cli/option.h"
 #include "cli/report.h"
+#include "cli/service.h"
 #include "cli/verb.h"
 #include "engine/exec.h"
 #include "engine/keeper.h"
@@ -147,8 +148,12 @@ static void print_failure(const struct err *e)
 	struct err told = *e;
 
 	if ((e->code == -EACCES || e->code == -EPERM) && geteuid() != 0 && !e->hint[0])
-		err_hint(&told,
-			"run 'sudo usher exec …'; the program itself runs as an ordinary user");
+		err_hint(&told, "%s",
+			service_may_run()
+				? "run 'sudo usher exec …'; or 'usher lease DEVICE -- PROGRAM', "
+				  "for which usherd lends the device"
+				: "run 'sudo usher exec …'; the program itself runs as an "
+				  "ordinary user");
 	report(&told);
 }
 
