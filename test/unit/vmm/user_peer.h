@@ -303,6 +303,12 @@ static inline void driver_set_up(void)
 	}
 }
 
+/* As driver_go, at a back end that may have cost the device by the time that its status is read. */
+static inline void driver_go_to_loss(void)
+{
+	common_put(COMMON(device_status), 1, GOING);
+}
+
 /* The driver's side of a back end that is lost. */
 static inline void lost_expect(void)
 {

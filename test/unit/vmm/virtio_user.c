@@ -156,7 +156,7 @@ START_TEST(a_back_end_that_lies_later_is_lost)
 			user_describe(d, rows[i].request);
 			ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
 			driver_set_up();
-			driver_go();
+			driver_go_to_loss();
 			if (!rows[i].stops) {
 				lost_expect();
 			} else {
@@ -353,7 +353,7 @@ START_TEST(a_back_end_that_gives_two_notes_is_lost)
 	user.protocol = UINT64_MAX;
 	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
 	driver_set_up();
-	driver_go();
+	driver_go_to_loss();
 	lost_expect();
 	ck_assert_uint_eq(user.asked[VHOST_USER_SET_VRING_KICK], 0);
 	user_finish();

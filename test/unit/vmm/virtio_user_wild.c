@@ -227,7 +227,7 @@ START_TEST(random_answers_cost_the_device)
 		user.seed = seed;
 		ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
 		driver_set_up();
-		driver_go();
+		driver_go_to_loss();
 		lost_expect();
 		user_finish();
 	}
