@@ -74,6 +74,8 @@ refuses test lab nonsense
 refuses test unit --nonsense
 refuses install --prefix
 refuses install --prefix /srv nonsense
+refuses install --no-build --prefix /srv
+refuses install --no-build
 refuses fuzz pass nonsense
 refuses fuzz pass 60
 refuses fuzz --seconds
