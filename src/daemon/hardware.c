@@ -117,15 +117,38 @@ static int devices_read(struct daemon *d)
 	return 0;
 }
 
+/*
+ * A driver has come or gone: that device alone is read, because a host may have a thousand. Return:
+ * whether that was all. Without an IOMMU a driver of VFIO makes a group.
+ */
+static bool driver_reread(struct daemon *d, const struct uevent *event)
+{
+	const struct pci_device *was = list_find(d->devices, d->device_count, event->address);
+	struct pci_device now;
+	char path[PATH_MAX_BUS];
+
+	if ((event->action != UEVENT_BIND && event->action != UEVENT_UNBIND) || !was ||
+		pci_device_peek(d->host, was->address, &now, NULL) < 0 || now.group != was->group)
+		return false;
+	const bool is_other = strcmp(was->driver, now.driver) != 0;
+	d->devices[was - d->devices] = now;
+	if (!is_other)
+		return true;
+	(void)sd_bus_emit_properties_changed(
+		d->bus, device_path(&now, path), BUS_NAME ".Device", "Driver", NULL);
+	claims_read(d);
+	return true;
+}
+
 static int on_event(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	bool changed = false;
 	struct uevent event;
 	int r;
 
-	/* What comes at once is read at once: a bind of a group is a dozen of events. */
+	/* What comes at once is read at once: a new card may be a dozen of events. */
 	while ((r = uevent_next(fd, &event)) > 0 || r == -ENOBUFS)
-		changed = true;
+		changed = changed || r < 0 || !driver_reread(arg, &event);
 	if (changed)
 		(void)devices_read(arg);
 	return 0;
