@@ -6,7 +6,7 @@
 #include "bind/owner.h"
 #include "daemon/claims.h"
 #include "daemon/hardware.h"
-#include "host/host.h"
+#include "daemon/sender.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -353,26 +353,17 @@ static int polkit_ask(struct request *q)
 	return r;
 }
 
-/*
- * The caller's process as the bus knows it, with its start time. If its name is still on the bus
- * afterwards, the start time was that of the process, and not of a later one with its id.
- */
 static int caller_read(struct request *q)
 {
-	sd_bus_creds *creds = NULL, *again = NULL;
+	struct sender s;
 
-	int r = sd_bus_query_sender_creds(q->message, SD_BUS_CREDS_EUID | SD_BUS_CREDS_PID, &creds);
-	if (r >= 0)
-		r = sd_bus_creds_get_euid(creds, &q->uid);
-	if (r >= 0)
-		r = sd_bus_creds_get_pid(creds, &q->pid);
-	if (r >= 0)
-		r = bind_owner_start(host_live(), q->pid, &q->start);
-	if (r >= 0)
-		r = sd_bus_query_sender_creds(q->message, SD_BUS_CREDS_EUID, &again);
-	(void)sd_bus_creds_unref(creds);
-	(void)sd_bus_creds_unref(again);
-	return r;
+	int r = sender_read(q->message, &s);
+	if (r < 0)
+		return r;
+	q->uid = s.uid;
+	q->pid = s.pid;
+	q->start = s.start;
+	return 0;
 }
 
 /* What ordinary users can make the daemon hold is bounded. Return: whether there is room. */
