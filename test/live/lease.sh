@@ -192,7 +192,8 @@ expect_back
 usher lease --quiet "$disk" --owner $borrower --memlock 1G || fail 'no lease'
 orphan=$(ls /run/usher/lease)
 kill -9 "$(keeper_of "$orphan")"
-wait_until 20 usher restore
+wait_until 20 lease_is "$orphan" dead
+expect_ok usher restore
 expect_equal 'put back after the keeper' '65536 131072' \
 	"$(prlimit --pid $borrower --memlock --output SOFT,HARD --noheadings | tr -s ' ')"
 kill $borrower
