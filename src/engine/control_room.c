@@ -37,6 +37,17 @@ int control_room_listen(const char *path)
 	return r;
 }
 
+/* Connections that serve some commands alone are strangers': they keep nobody out. */
+static void room_make(struct control_client *list, size_t *count)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (list[i].commands) {
+			control_client_fini(&list[i]);
+			list[i] = list[--*count];
+			return;
+		}
+}
+
 struct control_client *control_room_accept(
 	int listen_fd, struct control_client *list, size_t *count, size_t most, bool *deaf)
 {
@@ -48,6 +59,8 @@ struct control_client *control_room_accept(
 		*deaf = errno != EAGAIN && errno != ECONNABORTED && errno != EINTR;
 		return NULL;
 	}
+	if (*count == most)
+		room_make(list, count);
 	if (*count == most) {
 		(void)send(fd, full, sizeof(full) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 		(void)close(fd);

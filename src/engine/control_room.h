@@ -21,8 +21,9 @@ int control_room_listen(const char *path);
 
 /*
  * Accepts a client into @list, which has room for @most, and adds it to *@count. *@deaf: no
- * descriptor is left, so the next one waits until one leaves. One for whom there is no room is told
- * so. Return: the new one, to be greeted; NULL: there is none.
+ * descriptor is left, so the next one waits until one leaves. Where all places are taken, a
+ * connection that serves some commands alone gives its place; else the new client hears that there
+ * is none. Return: the new one, to be greeted; NULL: there is none.
  */
 struct control_client *control_room_accept(
 	int listen_fd, struct control_client *list, size_t *count, size_t most, bool *deaf);

@@ -2,10 +2,12 @@
 /* What a keeper's connection serves: this process is its client, too. */
 #include "engine/control_room.h"
 
+#include "base/num.h"
 #include "suite.h"
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static struct control_client client;
@@ -75,4 +77,51 @@ START_TEST(a_connection_serves_less)
 }
 END_TEST
 
-SUITE("control_room", a_connection_serves_less)
+/* A client connects to the room's socket @fd. Return: the client's end. */
+static int room_enter(int fd)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	socklen_t len = sizeof(address);
+
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	int entered = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_ge(entered, 0);
+	ck_assert_int_eq(connect(entered, (const struct sockaddr *)&address, len), 0);
+	return entered;
+}
+
+/* A user who may only look opens as many connections as there are: root still gets one. */
+START_TEST(strangers_keep_nobody_out)
+{
+	struct control_client list[2];
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	size_t count = 0;
+	bool deaf = false;
+	int ends[4];
+
+	/* A name of the kernel's choice, in no file system. Ref: unix(7), autobind */
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, sizeof(sa_family_t)), 0);
+	ck_assert_int_eq(listen(fd, 4), 0);
+	for (size_t i = 0; i < 2; i++) {
+		ends[i] = room_enter(fd);
+		struct control_client *c = control_room_accept(fd, list, &count, 2, &deaf);
+		ck_assert_ptr_nonnull(c);
+		c->commands = i ? 1 : 0;
+	}
+	ends[2] = room_enter(fd);
+	ck_assert_ptr_nonnull(control_room_accept(fd, list, &count, 2, &deaf));
+	ck_assert_uint_eq(count, 2);
+	ck_assert(!list[0].commands && !list[1].commands);
+	ends[3] = room_enter(fd);
+	ck_assert_ptr_null(control_room_accept(fd, list, &count, 2, &deaf));
+	ck_assert_uint_eq(count, 2);
+	while (count)
+		control_client_fini(&list[--count]);
+	for (size_t i = 0; i < COUNT(ends); i++)
+		(void)close(ends[i]);
+	(void)close(fd);
+}
+END_TEST
+
+SUITE("control_room", a_connection_serves_less, strangers_keep_nobody_out)
