@@ -348,6 +348,7 @@ static bool lines_read(struct kept *k)
 	return got > 0 && k->len < LINE_ROOM;
 }
 
+static void rescan_later(struct daemon *d);
 static void folders_scan(struct daemon *d);
 
 static int on_line(sd_event_source *source, int fd, uint32_t events, void *arg)
@@ -357,7 +358,12 @@ static int on_line(sd_event_source *source, int fd, uint32_t events, void *arg)
 
 	if (lines_read(k))
 		return 0;
+	const bool had_answered = k->state != NULL;
 	kept_free(k);
+	if (!had_answered) { /* it may have no room for another client: not again at once */
+		rescan_later(d);
+		return 0;
+	}
 	/* Another keeper may have the name already, and its folder was no news then. */
 	d->rescan_count = 0;
 	folders_scan(d);
@@ -439,15 +445,21 @@ static bool folder_scan(struct daemon *d, enum kept_kind kind)
 
 static int on_rescan(sd_event_source *source, uint64_t us, void *arg);
 
+/* Nobody will ever listen at the socket of a keeper that was killed. */
+static void rescan_later(struct daemon *d)
+{
+	if (!d->rescan && d->rescan_count++ < RESCANS_MAX)
+		(void)sd_event_add_time_relative(
+			d->event, &d->rescan, CLOCK_MONOTONIC, RESCAN_US, 0, on_rescan, d);
+}
+
 static void folders_scan(struct daemon *d)
 {
 	const bool leases = folder_scan(d, KEPT_LEASE), guests = folder_scan(d, KEPT_GUEST);
 
 	d->rescan = sd_event_source_disable_unref(d->rescan);
-	/* Nobody will ever listen at the socket of a keeper that was killed. */
-	if ((leases || guests) && d->rescan_count++ < RESCANS_MAX)
-		(void)sd_event_add_time_relative(
-			d->event, &d->rescan, CLOCK_MONOTONIC, RESCAN_US, 0, on_rescan, d);
+	if (leases || guests)
+		rescan_later(d);
 }
 
 static int on_rescan(sd_event_source *source, uint64_t us, void *arg)
