@@ -195,9 +195,12 @@ static int rom_write(const struct rom_work *w, struct err *e)
 	const char *text = getenv("USHER_FILE_FD");
 	uint64_t fd;
 
-	if (w->a->to_stdout || !text)
-		return output_write("ROM", w->a->to_stdout ? "/dev/stdout" : w->a->save, w->data,
-			w->size, 0644, e);
+	if (w->a->to_stdout) {
+		int r = fd_write_full(STDOUT_FILENO, w->data, w->size);
+		return r < 0 ? err_set(e, r, "write the ROM to standard output") : 0;
+	}
+	if (!text)
+		return output_write("ROM", w->a->save, w->data, w->size, 0644, e);
 	int r = num_parse(text, 10, INT_MAX, &fd);
 	if (r >= 0)
 		r = fd_write_full((int)fd, w->data, w->size);

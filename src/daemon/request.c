@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ACTIONS "org.usher.Usher1."
@@ -124,17 +125,18 @@ static int take_key(struct request *q, sd_bus_error *error)
 }
 
 /*
- * Only memory has seals. Into another file, the caller could have root write what the caller may
- * not write.
+ * Only memory has seals: a memfd, and a file of a tmpfs, which has a name. Into a file with a name,
+ * the caller could have root write what the caller may not write.
  */
 static int take_memory(struct request *q, const char *key, int *ret, sd_bus_error *error)
 {
+	struct stat st;
 	int fd = -1;
 
 	int r = sd_bus_message_read(q->message, "v", "h", &fd);
 	if (r < 0)
 		return r;
-	if (*ret >= 0 || fcntl(fd, F_GET_SEALS) < 0)
+	if (*ret >= 0 || fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &st) < 0 || st.st_nlink)
 		return refuse_argument(error, "this is not the one memfd of", key);
 	*ret = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	return *ret < 0 ? -errno : 0;

@@ -9,6 +9,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -264,6 +265,9 @@ def test_descriptors_of_others(service):
     assert run_error(BOSS, "snapshot", ["/etc/x"], memory).endswith("InvalidArgs")
     assert run_error(BOSS, "rom", [DISK, "x"], file("/dev/null", os.O_WRONLY)).endswith("InvalidArgs")
     assert run_error(BOSS, "rom", [DISK, "x"], file(own, os.O_WRONLY)).endswith("InvalidArgs")
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as named:  # it has seals, as all files of a tmpfs
+        os.chown(named.name, BOSS, BOSS)
+        assert run_error(BOSS, "rom", [DISK, "x"], file(named.name, os.O_WRONLY)).endswith("InvalidArgs")
     assert "/job/" in run_error(BOSS, "rom", [DISK, "x"], memory)
     assert run_error(STRANGER, "rom", [DISK, "-"], none) == DENIED
     assert run_error(STRANGER, "snapshot", ["-"], none) == DENIED
