@@ -2,10 +2,15 @@
 #include "cli/lend.h"
 
 #include "base/err.h"
+#include "cli/report.h"
 #include "cli/service.h"
 #include "cli/service_command.h"
+#include "cli/verb.h"
 #include "engine/engine.h"
+#include "host/host.h"
+#include "pci/device.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -51,6 +56,22 @@ static int guest_run(void *arg, const struct borrowed *b)
 	return l->guest(&k);
 }
 
+/* `id=`: after a change of addresses, usherd would lend another device. */
+static int device_compare(const struct guest_device *d, struct err *e)
+{
+	char address[PCI_ADDRESS_TEXT];
+	struct pci_device found;
+
+	if (!d->vendor)
+		return 0;
+	int r = pci_device_peek(host_live(), d->address, &found, e);
+	if (r < 0 || (found.vendor == d->vendor && found.device == d->device))
+		return r;
+	return err_say(e, -ENODEV, "%s is %04x:%04x, not %04x:%04x",
+		pci_address_format(d->address, address), found.vendor, found.device, d->vendor,
+		d->device);
+}
+
 int lend_run(const struct keeper *k, bool quiet, int (*guest)(const struct keeper *k))
 {
 	struct pci_address devices[SPEC_DEVICES_MAX];
@@ -60,7 +81,13 @@ int lend_run(const struct keeper *k, bool quiet, int (*guest)(const struct keepe
 	const struct service_job job = {
 		.main = guest_run, .arg = &lending, .is_alone = k->detached};
 
-	for (size_t i = 0; i < asked.device_count; i++)
+	for (size_t i = 0; i < asked.device_count; i++) {
+		struct err e = {0};
+		if (device_compare(&k->spec->devices[i], &e) < 0) {
+			report(&e);
+			return LEAVE_REFUSED;
+		}
 		devices[i] = k->spec->devices[i].address;
+	}
 	return service_job_run(&asked, &job);
 }

@@ -268,6 +268,9 @@ static int write_config(const struct run_words *w)
 static int run_keeper(struct run_words *w)
 {
 	w->loan.borrows = !w->loan.plan && lend_is_needed(&w->loan.spec, w->engine);
+	if (w->loan.borrows && w->loan.allow_count)
+		return option_wrong(
+			w->loan.verb, "--allow is for root: usherd lends after all checks");
 	struct keeper k = loan_keeper(&w->loan);
 
 	k.engine = w->engine;
