@@ -157,7 +157,7 @@ static int ours_check(const struct guest_spec *s, struct err *e)
 /* usher-vmm gets @fd; engine_finish() closes it here. Return: its index. */
 static uint32_t give_fd(struct engine_run *run, struct wire_fds *fds, int fd)
 {
-	run->given[run->given_count++] = fd;
+	engine_give(run, fd);
 	return (uint32_t)wire_add(fds, fd);
 }
 

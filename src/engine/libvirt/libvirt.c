@@ -314,7 +314,7 @@ static int libvirt_prepare(const struct bind_env *env, const struct guest_spec *
 	int fd = describe_domain(s, env->state, run, e);
 	if (fd < 0)
 		return fd;
-	run->given[run->given_count++] = fd;
+	engine_give(run, fd);
 	r = wire_pair(orders);
 	if (r < 0)
 		return err_set(e, r, "make a socket for usher-libvirt");

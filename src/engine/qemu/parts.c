@@ -58,7 +58,7 @@ void qemu_parts_init(struct qemu_parts *p)
 /* QEMU inherits @fd; engine_finish() closes it here. */
 static int give_fd(struct engine_run *run, int fd)
 {
-	run->given[run->given_count++] = fd;
+	engine_give(run, fd);
 	program_fd(&run->program, fd);
 	return fd;
 }
