@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define SOCKET_SECONDS 10 /* for a file system to find a socket of the host */
+
 /* An answer that does not fit into the socket is lost: it has room for far more than one call. */
 static void call_answer(const struct calls *c, const struct wire_call *call, int result, int fd)
 {
@@ -44,6 +46,18 @@ void calls_reap(struct calls *c)
 			call_answer(c, &call, -EIO, -1);
 	}
 	c->helper_count = left;
+}
+
+/* What another process has to do first is waited for so long; calls_reap() answers afterwards. */
+static void helper_bound(unsigned seconds)
+{
+	sigset_t set;
+
+	(void)signal(SIGALRM, SIG_DFL);
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGALRM);
+	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+	(void)alarm(seconds);
 }
 
 /* Ends with the keeper: devices that it holds would stay in use. */
@@ -116,6 +130,7 @@ static void answer_backend(
 static void answer_socket(
 	const struct calls *c, const struct wire_call *call, struct open_devices *d)
 {
+	helper_bound(SOCKET_SECONDS);
 	int fd = vsock_dial(c->sockets, (uint32_t)call->group);
 
 	call_answer(c, call, fd < 0 ? fd : 0, fd);

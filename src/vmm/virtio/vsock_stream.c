@@ -147,7 +147,9 @@ ssize_t vsock_stream_give(
 	struct vsock_stream *s, const struct virtq *q, const struct virtq_chain *c)
 {
 	struct iovec parts[PARTS_MAX];
-	const uint64_t size = min_u64(c->in_size - VSOCK_HEADER, vsock_stream_credit(s));
+	/* The guest chooses both, and recvmsg(2) goes on as long as the host's program writes. */
+	const uint64_t most = min_u64(vsock_stream_credit(s), VSOCK_ROOM);
+	const uint64_t size = min_u64(c->in_size - VSOCK_HEADER, most);
 
 	const int count = room_find(size, q, c, parts);
 	if (count <= 0)
