@@ -73,7 +73,7 @@ int port_check(const struct guest_port *p, struct err *e);
 int port_open(const struct guest_port *p, const char *path, struct port *ret, struct err *e);
 
 /*
- * The same for a socket alone, which no port has. @what: whose it is, for messages: "--vsock".
+ * The same for a socket alone, which no port has. @what: the option, for messages: "--vsock".
  * @waiting: how many connections may wait.
  */
 int port_check_socket(const char *what, const char *path, struct err *e);

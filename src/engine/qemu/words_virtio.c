@@ -86,7 +86,7 @@ static void file_add(const struct guest_disk *d, const struct qemu_disk *k, size
 		f->format, i, of, i, n, n || d->readonly ? "true" : "false", backing);
 }
 
-/* An image that is not open yet: a plan shows what QEMU is told of it. */
+/* An image that is not open yet: a plan shows the words that QEMU will get. */
 static void image_add(
 	const struct guest_disk *d, const struct qemu_disk *k, size_t i, struct program *p)
 {

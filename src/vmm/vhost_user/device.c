@@ -121,7 +121,7 @@ static void end_unwatch(struct vhost_user_device *u)
 	u->watched = false;
 }
 
-/* Under the lock. Whether it ends again and again: without end, so would be what is told of it. */
+/* Under the lock. Whether it ends again and again, which would fill the log without end. */
 static bool is_in_vain(struct vhost_user_device *u)
 {
 	if (u->back_ms && clock_ms() - u->back_ms < LASTS_MS)

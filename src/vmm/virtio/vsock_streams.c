@@ -317,7 +317,7 @@ void vsock_streams_take(struct vsock_streams *t, const struct vsock_packet *p,
 			     p->type == VSOCK_TYPE_STREAM;
 	struct vsock_stream *s = is_ours ? stream_find(t, p->source_port, p->target_port) : NULL;
 
-	/* A guest that makes itself another one gets no answer: whose it would be is unknown. */
+	/* A guest that gives another sender gets no answer: nobody knows that sender. */
 	if (p->source_cid != t->cid)
 		return;
 	if (s && s->state == VSOCK_GONE && p->op != VSOCK_OP_RESET)

@@ -315,7 +315,7 @@ def test_monitor(service, systemd):
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, limits[1]))
     os.kill(second, signal.SIGKILL)
     until(lambda: not monitor_of(service), "the end of a monitor")
-    time.sleep(3)
+    time.sleep(3)  # usherd tries again after two seconds, and fails
     assert not monitor_of(service)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
     until(lambda: monitor_of(service), "a monitor after the want")
