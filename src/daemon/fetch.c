@@ -180,9 +180,11 @@ static int fetch_begin(struct daemon *d, const struct fetch *what)
 		r = sd_event_add_io(d->event, &f->source, f->fd, EPOLLIN, on_result, f);
 	if (r >= 0)
 		return 0;
-	if (f->pid > 0)
-		(void)kill(f->pid, SIGKILL);
 	(void)sd_event_source_disable_unref(f->child);
+	if (f->pid > 0) {
+		(void)kill(f->pid, SIGKILL);
+		(void)waitpid(f->pid, NULL, 0); /* no source does it now */
+	}
 	fd_close(&f->fd);
 	free(f);
 	return r;

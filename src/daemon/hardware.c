@@ -118,10 +118,11 @@ static int devices_read(struct daemon *d)
 }
 
 /*
- * A driver has come or gone: that device alone is read, because a host may have a thousand. Return:
- * whether that was all. Without an IOMMU a driver of VFIO makes a group.
+ * A driver has come or gone: that device alone is read, because a host may have a thousand.
+ * *@changed: its driver is another one. Return: whether that was all. Without an IOMMU a driver of
+ * VFIO makes a group.
  */
-static bool driver_reread(struct daemon *d, const struct uevent *event)
+static bool driver_reread(struct daemon *d, const struct uevent *event, bool *changed)
 {
 	const struct pci_device *was = list_find(d->devices, d->device_count, event->address);
 	struct pci_device now;
@@ -136,21 +137,23 @@ static bool driver_reread(struct daemon *d, const struct uevent *event)
 		return true;
 	(void)sd_bus_emit_properties_changed(
 		d->bus, device_path(&now, path), BUS_NAME ".Device", "Driver", NULL);
-	claims_read(d);
+	*changed = true;
 	return true;
 }
 
 static int on_event(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
-	bool changed = false;
+	bool changed = false, drivers_changed = false;
 	struct uevent event;
 	int r;
 
 	/* What comes at once is read at once: a new card may be a dozen of events. */
 	while ((r = uevent_next(fd, &event)) > 0 || r == -ENOBUFS)
-		changed = changed || r < 0 || !driver_reread(arg, &event);
+		changed = changed || r < 0 || !driver_reread(arg, &event, &drivers_changed);
 	if (changed)
 		(void)devices_read(arg);
+	else if (drivers_changed)
+		claims_read(arg);
 	return 0;
 }
 
