@@ -32,12 +32,6 @@ static void close_devices(struct engine_run *run)
 	run->devices = NULL;
 }
 
-void engine_give(struct engine_run *run, int fd)
-{
-	if (run->given_count < COUNT(run->given))
-		run->given[run->given_count++] = fd;
-}
-
 void engine_finish(struct engine_run *run)
 {
 	if (run->devices)

@@ -123,12 +123,6 @@ const struct engine *engine_at(size_t i);
 const struct engine *engine_find(const char *name);
 
 /*
- * The program inherits @fd, which engine_finish() closes. One too many stays open here: the start
- * is refused, for a program has no more places than @given.
- */
-void engine_give(struct engine_run *run, int fd);
-
-/*
  * Closes our copies of what the program has inherited, but keeps the groups. From here on a device
  * is free as soon as the program has closed it: an unbind waits for every descriptor.
  */

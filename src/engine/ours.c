@@ -9,6 +9,7 @@
 #include "engine/devices.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "engine/inherited.h"
 #include "engine/net.h"
 #include "engine/refused.h"
 #include "engine/storage.h"
@@ -157,8 +158,7 @@ static int ours_check(const struct guest_spec *s, struct err *e)
 /* usher-vmm gets @fd; engine_finish() closes it here. Return: its index. */
 static uint32_t give_fd(struct engine_run *run, struct wire_fds *fds, int fd)
 {
-	engine_give(run, fd);
-	return (uint32_t)wire_add(fds, fd);
+	return (uint32_t)wire_add(fds, inherited_add(run, fd));
 }
 
 /* @open_fd: the file, where it is open already. */

@@ -14,6 +14,7 @@
 #include "engine/environment.h"
 #include "engine/files.h"
 #include "engine/firmware.h"
+#include "engine/inherited.h"
 #include "engine/libvirt/boot.h"
 #include "engine/libvirt/xml.h"
 #include "engine/net.h"
@@ -314,7 +315,7 @@ static int libvirt_prepare(const struct bind_env *env, const struct guest_spec *
 	int fd = describe_domain(s, env->state, run, e);
 	if (fd < 0)
 		return fd;
-	engine_give(run, fd);
+	(void)inherited_add(run, fd);
 	r = wire_pair(orders);
 	if (r < 0)
 		return err_set(e, r, "make a socket for usher-libvirt");

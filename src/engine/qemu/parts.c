@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "engine/files.h"
 #include "engine/firmware.h"
+#include "engine/inherited.h"
 #include "engine/net.h"
 #include "engine/qemu/backend.h"
 #include "engine/qemu/board.h"
@@ -58,7 +59,7 @@ void qemu_parts_init(struct qemu_parts *p)
 /* QEMU inherits @fd; engine_finish() closes it here. */
 static int give_fd(struct engine_run *run, int fd)
 {
-	engine_give(run, fd);
+	(void)inherited_add(run, fd);
 	program_fd(&run->program, fd);
 	return fd;
 }
