@@ -10,7 +10,7 @@
 
 #define KNOWN_MAX 16
 
-/* Those that have asked last: a command asks several times, and each question to the bus is a wait. */
+/* Those that have asked last. A command asks several times, and each question to the bus waits. */
 static struct known {
 	char name[32]; /* ":1.42" */
 	struct sender sender;
