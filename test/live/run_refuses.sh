@@ -37,7 +37,7 @@ for wish in '--plan' '--quiet'; do
 	expect_status 3 guest poweroff $wish --device "$disk" --memory 900G
 	expect_text '921600 MiB, but the host has only'
 	expect_status 3 guest poweroff $wish --device "$disk" --hugepages
-	expect_text 'the guest needs 128 huge pages, but only 0 are free [hugepages]'
+	expect_text 'the guest needs 256 huge pages, but only 0 are free [hugepages]'
 done
 expect_status 3 usher run --engine=qemu --device "$disk" -- -m 900G
 expect_text '[memory]'
