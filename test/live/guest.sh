@@ -57,17 +57,8 @@ be_born() {
 run_guest() {
 	wish_=$1
 	shift
-	with_memory "$@"
-	# shellcheck disable=SC2086 # none or two words
-	${become:-} usher run --kernel "$kernel" --initrd "$initrd" $memory_ \
+	${become:-} usher run --kernel "$kernel" --initrd "$initrd" \
 		--cmdline "$boot_words usher.do=$wish_" "$@" </dev/null
-}
-
-# with_memory [OPTION…]: sets $memory_ to what a guest is told that asks for no memory. The default is
-# twice as much; with a device, the kernel needs seconds to map that in the emulation.
-with_memory() {
-	memory_='--memory 256M'
-	case " $* " in *' --memory '*) memory_= ;; esac
 }
 
 # qemu_guest WISH [OPTION…]: as guest, with a stock QEMU as the engine.
@@ -79,9 +70,8 @@ board='-nodefaults -no-user-config -display none -no-reboot -M q35 -accel kvm -c
 run_qemu_guest() {
 	wish_=$1
 	shift
-	with_memory "$@"
 	# shellcheck disable=SC2086 # these are several words
-	${become:-} usher run --engine=qemu --kernel "$kernel" --initrd "$initrd" $memory_ \
+	${become:-} usher run --engine=qemu --kernel "$kernel" --initrd "$initrd" \
 		--cmdline "$boot_words usher.do=$wish_" "$@" -- $board </dev/null
 }
 
@@ -129,9 +119,7 @@ open_guest() {
 }
 
 run_script() {
-	with_memory "$@"
-	# shellcheck disable=SC2086 # none or two words
-	usher run --kernel "$kernel" --initrd "$initrd" $memory_ "$@" <"$work/to_guest" \
+	usher run --kernel "$kernel" --initrd "$initrd" "$@" <"$work/to_guest" \
 		--cmdline "$boot_words ${words:-} usher.do=${wish:-script}"
 }
 

@@ -127,7 +127,7 @@ run_at_terminal() {
 	shift
 	rm -f /run/usher/fill
 	python3 "$work/terminal.py" "$how_" "$work/console" usher run --kernel "$kernel" --initrd "$initrd" \
-		--memory 256M --device "$disk" --cmdline "$boot_words usher.do=$wish_" "$@"
+		--device "$disk" --cmdline "$boot_words usher.do=$wish_" "$@"
 }
 
 at_terminal background reboot --no-reboot
