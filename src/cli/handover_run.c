@@ -125,7 +125,6 @@ static void desktops_restore(struct handover *x)
 	if (r < 0)
 		error_say(x, &e);
 	log_finish(x);
-	desktop_scope_leave(env->host, x->keeper.spec->name);
 }
 
 static bool word_get(int fd, int *ret)
@@ -459,7 +458,6 @@ int handover_run(const struct keeper *k, const struct handover_words *w,
 	if (r < 0)
 		error_say(&x, &e);
 	child_await(&x);
-	desktop_scope_leave(x.keeper.env.host, x.keeper.spec->name);
 	desktop_change_end(&x.change);
 	log_finish(&x);
 	return r >= 0 ? r : r == -EPERM ? LEAVE_REFUSED : LOAN_OURS;

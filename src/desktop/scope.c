@@ -16,7 +16,6 @@
 
 #define BUS_MS 30000
 #define MOVE_MS 10000
-#define CGROUPS "/sys/fs/cgroup"
 
 static bool is_inside(const char *name)
 {
@@ -59,56 +58,19 @@ static int enter_unit(const char *name, struct err *e)
 	return r < 0 ? r : -EIO;
 }
 
-/* The cgroup of before, "/user" from the line "0::/user"; "": unknown. */
-static char cgroup_before[FILE_PATH_MAX];
-
-static void cgroup_remember(void)
-{
-	char text[4096];
-
-	if (file_read("/proc/self/cgroup", text, sizeof(text)) <= 0)
-		return;
-	const char *line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
-	line = line ? strchr(line, '/') : NULL;
-	if (line)
-		(void)snprintf(cgroup_before, sizeof(cgroup_before), "%.*s",
-			(int)strcspn(line, "\n"), line);
-}
-
-static int cgroup_move(const char *cgroup)
+static int enter_cgroup(const char *name)
 {
 	char path[FILE_PATH_MAX], pid[16];
 
-	int r = file_path(path, sizeof(path), CGROUPS "%s/cgroup.procs", cgroup);
-	if (r < 0)
-		return r;
-	(void)snprintf(pid, sizeof(pid), "%d", getpid());
-	return file_write(path, pid);
-}
-
-static int enter_cgroup(const char *name)
-{
-	char path[FILE_PATH_MAX];
-
-	if (access(CGROUPS "/cgroup.procs", W_OK) < 0 ||
-		file_path(path, sizeof(path), CGROUPS "/usher-desktop-%s", name) < 0)
+	if (access("/sys/fs/cgroup/cgroup.procs", W_OK) < 0 ||
+		file_path(path, sizeof(path), "/sys/fs/cgroup/usher-desktop-%s", name) < 0)
 		return 0;
-	cgroup_remember();
 	if (mkdir(path, 0755) < 0 && errno != EEXIST)
 		return 0;
-	(void)cgroup_move(path + strlen(CGROUPS));
+	(void)file_path(path, sizeof(path), "/sys/fs/cgroup/usher-desktop-%s/cgroup.procs", name);
+	(void)snprintf(pid, sizeof(pid), "%d", getpid());
+	(void)file_write(path, pid);
 	return 0;
-}
-
-void desktop_scope_leave(struct host *h, const char *name)
-{
-	char path[FILE_PATH_MAX];
-
-	if (desktop_has_systemd(h) || !cgroup_before[0] ||
-		file_path(path, sizeof(path), CGROUPS "/usher-desktop-%s", name) < 0)
-		return;
-	(void)cgroup_move(cgroup_before);
-	(void)rmdir(path);
 }
 
 int desktop_scope_enter(struct host *h, const char *name, struct err *e)

@@ -13,10 +13,4 @@ struct host;
  */
 int desktop_scope_enter(struct host *h, const char *name, struct err *e);
 
-/*
- * Goes back to the cgroup that desktop_scope_enter() has left, and removes the guest's, if no other
- * process is in it. systemd removes its own.
- */
-void desktop_scope_leave(struct host *h, const char *name);
-
 #endif
