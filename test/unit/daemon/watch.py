@@ -11,6 +11,7 @@ import ctypes
 import json
 import os
 import pathlib
+import re
 import resource
 import shutil
 import signal
@@ -294,6 +295,11 @@ def monitor_of(service):
     return None
 
 
+def naps_of(pid):
+    """How often that process has gone to sleep."""
+    return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)[1])
+
+
 def test_monitor(service, systemd):
     """usherd never waits for the end of its monitor, and starts it again, also if it could not at once."""
     until(lambda: monitor_of(service), "a monitor")
@@ -314,8 +320,10 @@ def test_monitor(service, systemd):
     limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, limits[1]))
     os.kill(second, signal.SIGKILL)
-    until(lambda: not monitor_of(service), "the end of a monitor")
-    time.sleep(3)  # usherd tries again after two seconds, and fails
+    until(lambda: not os.path.exists(f"/proc/{second}"), "the end of a monitor")
+    # usherd sleeps now at the latest; nothing but its timer wakes it, and it fails, and sleeps again.
+    naps = naps_of(pid)
+    until(lambda: naps_of(pid) >= naps + 2, "another try")
     assert not monitor_of(service)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
     until(lambda: monitor_of(service), "a monitor after the want")
