@@ -4,11 +4,11 @@
 #include "base/err.h"
 #include "engine/image_info.h"
 #include "program/tool.h"
+#include "shell.h"
 #include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -20,18 +20,6 @@
 static char home[] = "/tmp/usher-chain-XXXXXX";
 static struct image_chain chain;
 static struct err e;
-
-__attribute__((format(printf, 1, 2))) static void sh(const char *fmt, ...)
-{
-	char script[2048], command[4096];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(script, sizeof(script), fmt, ap);
-	va_end(ap);
-	(void)snprintf(command, sizeof(command), "cd %s && { %s; } >log 2>&1", home, script);
-	ck_assert_msg(system(command) == 0, "%s", command);
-}
 
 static void setup(void)
 {

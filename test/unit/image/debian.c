@@ -3,11 +3,11 @@
 
 #include "base/err.h"
 #include "base/num.h"
+#include "shell.h"
 #include "suite.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -17,23 +17,6 @@
 /* The real mke2fs; a script in place of mmdebstrap, which does what a test wants. */
 static char home[] = "/tmp/usher-debian-test-XXXXXX";
 static struct err e;
-
-__attribute__((format(printf, 1, 2))) static int sh(const char *fmt, ...)
-{
-	char script[2048], command[4096];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(script, sizeof(script), fmt, ap);
-	va_end(ap);
-	(void)snprintf(command, sizeof(command), "cd %s && { %s; } >/dev/null 2>&1", home, script);
-	return system(command);
-}
-
-static void expect_sh(const char *script)
-{
-	ck_assert_msg(sh("%s", script) == 0, "%s", script);
-}
 
 /* A program of this name, which runs these lines. */
 static void program_write(const char *name, const char *lines)
@@ -63,7 +46,7 @@ static void setup(void)
 
 	ck_assert_ptr_nonnull(mkdtemp(home));
 	ck_assert_int_eq(chdir(home), 0);
-	expect_sh("mkdir bin tmp && chmod 711 .");
+	sh("mkdir bin tmp && chmod 711 .");
 	(void)snprintf(path, sizeof(path), "%s/bin:/usr/bin:/bin:/usr/sbin:/sbin", home);
 	ck_assert_int_eq(setenv("PATH", path, 1), 0);
 	(void)snprintf(path, sizeof(path), "%s/tmp", home);
@@ -76,7 +59,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	(void)sh("cd / && rm -rf %s", home);
+	(void)shell_run(home, "cd / && rm -rf %s", home);
 }
 
 static int make_with(struct debian_request q)
@@ -96,16 +79,15 @@ START_TEST(makes_an_image)
 {
 	struct debian_request q = DEBIAN_DEFAULT;
 
-	expect_sh("echo ssh-ed25519 AAAA me >key.pub");
+	sh("echo ssh-ed25519 AAAA me >key.pub");
 	q.ssh_key = "key.pub";
 	q.include = "vim,gcc";
 	q.suite = "trixie";
 	ck_assert_msg(make_with(q) == 0, "%s", e.msg);
-	expect_sh("debugfs -R 'cat /boot/vmlinuz' debian.img | grep -q 'a kernel'");
-	expect_sh(
-		"grep -q 'include=systemd-sysv,.*systemd-resolved,openssh-server,vim,gcc ' words");
-	expect_sh("grep -q ' trixie ' words && [ \"$(stat -c %a,%s debian.img)\" = 600,8388608 ]");
-	expect_sh("[ -z \"$(ls -A tmp)\" ]");
+	sh("debugfs -R 'cat /boot/vmlinuz' debian.img | grep -q 'a kernel'");
+	sh("grep -q 'include=systemd-sysv,.*systemd-resolved,openssh-server,vim,gcc ' words");
+	sh("grep -q ' trixie ' words && [ \"$(stat -c %%a,%%s debian.img)\" = 600,8388608 ]");
+	sh("[ -z \"$(ls -A tmp)\" ]");
 	ck_assert_int_eq(make(), -EEXIST);
 }
 END_TEST
@@ -115,7 +97,7 @@ START_TEST(finishes_the_root)
 {
 	char lines[2048];
 
-	expect_sh("echo ssh-ed25519 AAAA me >key.pub && echo 'echo hooked >\"$1/etc/hook\"' >hook");
+	sh("echo ssh-ed25519 AAAA me >key.pub && echo 'echo hooked >\"$1/etc/hook\"' >hook");
 	(void)snprintf(lines, sizeof(lines),
 		"HOME_OF_TEST=%s\n" FILL "for w; do case $w in --customize-hook=*)\n"
 		"	sh -c \"${w#*=}\" exec \"$root\";; esac; done"
@@ -126,14 +108,13 @@ START_TEST(finishes_the_root)
 	struct debian_request q = DEBIAN_DEFAULT;
 	q.ssh_key = "key.pub";
 	q.hook = "hook";
-	expect_sh("mkdir -p tmp");
+	sh("mkdir -p tmp");
 	ck_assert_msg(make_with(q) == 0, "%s", e.msg);
-	expect_sh("debugfs -R 'cat /root/.ssh/authorized_keys' debian.img | grep -q 'AAAA me'");
-	expect_sh("debugfs -R 'cat /etc/systemd/network/80-dhcp.network' debian.img | "
-		  "grep -q DHCP=yes");
-	expect_sh("debugfs -R 'cat /etc/hook' debian.img | grep -q hooked");
-	expect_sh(
-		"grep -q '^. passwd -d root' chroots && grep -q 'enable systemd-networkd' chroots");
+	sh("debugfs -R 'cat /root/.ssh/authorized_keys' debian.img | grep -q 'AAAA me'");
+	sh("debugfs -R 'cat /etc/systemd/network/80-dhcp.network' debian.img | "
+	   "grep -q DHCP=yes");
+	sh("debugfs -R 'cat /etc/hook' debian.img | grep -q hooked");
+	sh("grep -q '^. passwd -d root' chroots && grep -q 'enable systemd-networkd' chroots");
 }
 END_TEST
 
@@ -152,19 +133,19 @@ START_TEST(refuses_words)
 	q.mirror = "/etc";
 	ck_assert_int_eq(make_with(q), -EINVAL);
 	q = DEBIAN_DEFAULT;
-	expect_sh("printf -- '-----BEGIN OPENSSH PRIVATE KEY-----\\n' >key");
+	sh("printf -- '-----BEGIN OPENSSH PRIVATE KEY-----\\n' >key");
 	q.ssh_key = "key";
 	ck_assert_int_eq(make_with(q), -EINVAL);
 	ck_assert_ptr_nonnull(strstr(e.hint, "key.pub"));
 	q.ssh_key = "absent";
 	ck_assert_int_eq(make_with(q), -ENOENT);
-	expect_sh("! [ -e debian.img ] && ! [ -e words ] && [ -z \"$(ls -A tmp)\" ]");
+	sh("! [ -e debian.img ] && ! [ -e words ] && [ -z \"$(ls -A tmp)\" ]");
 }
 END_TEST
 
 START_TEST(names_what_is_missing)
 {
-	expect_sh("rm bin/mmdebstrap");
+	sh("rm bin/mmdebstrap");
 	ck_assert_int_eq(setenv("PATH", "bin", 1), 0);
 	ck_assert_int_eq(make(), -ENOENT);
 	ck_assert_msg(strstr(e.hint, "package mmdebstrap") != NULL, "%s %s", e.msg, e.hint);
@@ -178,7 +159,7 @@ START_TEST(leaves_nothing_of_a_failure)
 				    "echo 'E: no such suite' >&2; echo I: ends >&2; exit 25");
 	ck_assert_int_eq(make(), -EIO);
 	ck_assert_str_eq(e.msg, "no Debian was made: no such suite");
-	expect_sh("! [ -e debian.img ] && [ -z \"$(ls -A tmp)\" ]");
+	sh("! [ -e debian.img ] && [ -z \"$(ls -A tmp)\" ]");
 	/* The system has no room in the image. */
 	program_write("mmdebstrap",
 		"[ \"$1\" != --unshare-helper ] || { shift; exec \"$@\"; }\n"
@@ -187,7 +168,7 @@ START_TEST(leaves_nothing_of_a_failure)
 		"head -c 20000000 /dev/urandom >\"$root/large\"\n" PACK);
 	ck_assert_int_eq(make(), -EIO);
 	ck_assert_ptr_nonnull(strstr(e.hint, "--size"));
-	expect_sh("! [ -e debian.img ] && [ -z \"$(ls -A tmp)\" ]");
+	sh("! [ -e debian.img ] && [ -z \"$(ls -A tmp)\" ]");
 }
 END_TEST
 
@@ -195,9 +176,9 @@ static void wait_for(const char *script)
 {
 	const struct timespec pause = {.tv_nsec = 20000000};
 
-	for (int i = 0; i < 1500 && sh("%s", script) != 0; i++)
+	for (int i = 0; i < 1500 && shell_run(home, "%s", script) != 0; i++)
 		(void)nanosleep(&pause, NULL);
-	expect_sh(script);
+	sh("%s", script);
 }
 
 /* It works, with a mount if it may, until it is ended. */
@@ -222,7 +203,7 @@ START_TEST(leaves_nothing_when_it_is_interrupted)
 	ck_assert_int_eq(kill(pid, SIGTERM), 0);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
-	expect_sh("! [ -e debian.img ] && [ -z \"$(ls -A tmp)\" ]");
+	sh("! [ -e debian.img ] && [ -z \"$(ls -A tmp)\" ]");
 }
 END_TEST
 
@@ -230,17 +211,17 @@ START_TEST(leaves_no_mount_when_it_is_killed)
 {
 	pid_t pid = make_for_ever();
 
-	expect_sh("! grep usher-debian-test /proc/self/mounts");
+	sh("! grep usher-debian-test /proc/self/mounts");
 	ck_assert_int_eq(kill(pid, SIGKILL), 0);
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 	/* Nobody has the folder as its own any more: the processes are gone. */
 	wait_for("! ls -l /proc/[0-9]*/cwd | grep usher-debian-test-.*/tmp/");
-	expect_sh("! grep usher-debian-test /proc/self/mounts && [ -n \"$(ls -A tmp)\" ]");
+	sh("! grep usher-debian-test /proc/self/mounts && [ -n \"$(ls -A tmp)\" ]");
 	char lines[1024];
 	(void)snprintf(lines, sizeof(lines), "HOME_OF_TEST=%s\n" FILL PACK, home);
 	program_write("mmdebstrap", lines);
 	ck_assert_msg(make() == 0, "%s", e.msg);
-	expect_sh("[ -z \"$(ls -A tmp)\" ]");
+	sh("[ -z \"$(ls -A tmp)\" ]");
 }
 END_TEST
 

@@ -7,12 +7,12 @@
 #include "engine/image_chain.h"
 #include "image/newfile.h"
 #include "image/resize.h"
+#include "shell.h"
 #include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -21,18 +21,6 @@
 static char home[] = "/tmp/usher-make-XXXXXX";
 static struct resize_done done;
 static struct err e;
-
-__attribute__((format(printf, 1, 2))) static void sh(const char *fmt, ...)
-{
-	char script[1024], command[2048];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(script, sizeof(script), fmt, ap);
-	va_end(ap);
-	(void)snprintf(command, sizeof(command), "cd %s && { %s; } >/dev/null 2>&1", home, script);
-	ck_assert_msg(system(command) == 0, "%s", command);
-}
 
 static void setup(void)
 {

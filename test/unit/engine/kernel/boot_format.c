@@ -3,11 +3,11 @@
 #include "base/fd.h"
 #include "engine/disk/image.h"
 #include "engine/kernel/boot_image.h"
+#include "shell.h"
 #include "suite.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,19 +21,6 @@
 static char home[] = "/tmp/usher-format-XXXXXX";
 static struct boot_image image;
 static struct err e;
-
-__attribute__((format(printf, 1, 2))) static void sh(const char *fmt, ...)
-{
-	char script[2048], command[4096];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(script, sizeof(script), fmt, ap);
-	va_end(ap);
-	(void)snprintf(
-		command, sizeof(command), "PATH=$PATH:/sbin:/usr/sbin; cd %s && %s", home, script);
-	ck_assert_msg(system(command) == 0, "%s", command);
-}
 
 /* 'fs' is a file system with the kernel, and 'disk' has it in its second partition. */
 static void setup(void)
