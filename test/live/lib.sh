@@ -231,6 +231,13 @@ power_off() {
 	sleep 60
 }
 
+# calls_of TRACE PROGRAM: what the last process that executes the program calls from then on, out of
+# `strace -ff -o TRACE`. With one file for all, a call that another process interrupts is two lines.
+calls_of() {
+	file_=$(grep -l "^execve(\"[^\"]*$2\".*= 0\$" "$1".* | sort -V | tail -n 1)
+	[ -z "$file_" ] || sed -n "\|^execve(\"[^\"]*$2\"|,\$p" "$file_"
+}
+
 # to_vfio ADDRESS…: binds devices to vfio-pci by plain writes, without usher, until the test ends.
 # No module depends firmly on vfio_iommu_type1, so it must be loaded by name.
 to_vfio() {

@@ -29,10 +29,11 @@ printf '# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\ncrea
 expect_status 1 usher image info flat.vmdk
 expect_text 'its header names other files'
 if strace -V >/dev/null 2>&1; then
-	strace -f -o calls -e trace=execve,setresuid,openat,socket,seccomp usher image info top.qcow2 >/dev/null 2>&1
-	grep -q 'execve("/usr/bin/qemu-img"' calls || fail "no qemu-img: $(cat calls)"
-	grep -q 'setresuid(20209' calls || fail 'qemu-img has no user of its own'
-	sed -n '/execve("\/usr\/bin\/qemu-img"/,$p' calls | grep 'openat.*shadow\|socket(.*= [0-9]' &&
+	strace -ff -o calls -e trace=execve,setresuid,openat,socket,seccomp usher image info top.qcow2 >/dev/null 2>&1
+	calls_of calls /usr/bin/qemu-img >of_image
+	[ -s of_image ] || fail "no qemu-img: $(cat calls.*)"
+	grep -q 'setresuid(20209' calls.* || fail 'qemu-img has no user of its own'
+	grep 'openat.*shadow\|socket(.*= [0-9]' of_image &&
 		fail 'qemu-img reached for more than its image'
 fi
 loop=$(losetup -f --show base.img) && {
@@ -60,15 +61,15 @@ expect_text "--kernel-from: '/etc/passwd': no kernel found"
 
 # What reads the disk is a user of its own, without rights, and opens nothing.
 if strace -V >/dev/null 2>&1; then
-	strace -f -o "$work/calls" -e trace=openat,setresuid,capset,seccomp,unshare,socket,execve,pread64 \
+	strace -ff -o "$work/calls" -e trace=openat,setresuid,capset,seccomp,unshare,socket,execve,pread64 \
 		usher run --plan --disk "$disk" --memory 1G >/dev/null || fail 'a plan under strace'
 	# The first read of the disk comes behind the last wall.
-	sed -n '/execve.*usher-image/,$p' "$work/calls" >"$work/image_calls"
+	calls_of "$work/calls" /usher-image >"$work/image_calls"
 	grep -q 'setresuid(20209' "$work/image_calls" || fail "no user of its own: $(cat "$work/image_calls")"
 	grep -q 'unshare(.*CLONE_NEWNET.*= 0' "$work/image_calls" || fail 'it is in the network of the host'
 	grep -q 'seccomp(.*= 0' "$work/image_calls" || fail 'its calls are not filtered'
-	sed -n '/seccomp(.*= 0/,$p' "$work/image_calls" | grep 'openat(.*= [0-9]\|socket(.*= [0-9]' |
-		grep -v "^$(sed -n 's/ .*//p' "$work/calls" | head -1) " && fail 'it opened something behind its walls'
+	sed -n '/seccomp(.*= 0/,$p' "$work/image_calls" | grep 'openat(.*= [0-9]\|socket(.*= [0-9]' &&
+		fail 'it opened something behind its walls'
 fi
 
 # A way out for the user network, which leads nowhere. 7001 gives a file; 7003, of the loopback alone,

@@ -41,19 +41,14 @@ expect_text 'report: it was untouched'
 
 # What reads the image has a root of its own, and what reads its file systems opens nothing.
 strace -V >/dev/null 2>&1 || exit 0
-strace -f -o "$work/calls" -e trace=execve,openat,setresuid,seccomp,socket usher run --plan --cmdline init=/sbin/report \
+strace -ff -o "$work/calls" -e trace=execve,openat,setresuid,seccomp,socket usher run --plan --cmdline init=/sbin/report \
 	--disk "$work/over,format=qcow2,backing=$qcow2" >"$work/out" 2>&1 || fail 'a plan under strace'
 expect_text "kernel: /vmlinuz of $work/over"
-# calls_of PROGRAM: those of the process that executes it, from then on.
-calls_of() {
-	pid_=$(sed -n "s| *execve(\"[^\"]*$1\".*||p" "$work/calls" | tail -n 1)
-	sed -n "\|^$pid_ *execve(\"[^\"]*$1\"|,\$p" "$work/calls" | grep "^$pid_ "
-}
-calls_of /qemu-storage-daemon >"$work/of_daemon"
+calls_of "$work/calls" /qemu-storage-daemon >"$work/of_daemon"
 grep -q 'openat(.*"/image/1".*= [0-9]' "$work/of_daemon" || fail "it has no backing file: $(cat "$work/of_daemon")"
 grep 'socket(.*= [0-9]' "$work/of_daemon" && fail 'the daemon makes a socket'
 grep '= [0-9]' "$work/of_daemon" | grep 'openat.*"/\(root\|home\|proc\|etc/passwd\)' && fail 'the daemon sees more'
-calls_of /usher-image | sed -n '/seccomp(.*= 0/,$p' >"$work/of_image"
-[ -s "$work/of_image" ] || fail "the calls of usher-image are not filtered: $(cat "$work/calls")"
+calls_of "$work/calls" /usher-image | sed -n '/seccomp(.*= 0/,$p' >"$work/of_image"
+[ -s "$work/of_image" ] || fail "the calls of usher-image are not filtered: $(cat "$work"/calls.*)"
 grep '\(openat\|socket\)(.*= [0-9]' "$work/of_image" && fail 'it opens something behind its walls'
 exit 0
