@@ -30,6 +30,7 @@ const char *balloon_stats_read(
 	struct balloon_stats *s, const struct virtq *q, const struct virtq_chain *c)
 {
 	uint8_t entry[ENTRY];
+	uint32_t known = 0;
 
 	if (c->out_size / ENTRY > ENTRIES_MAX)
 		return "says too much of its memory";
@@ -41,7 +42,9 @@ const char *balloon_stats_read(
 		if (tag >= BALLOON_STATS)
 			continue;
 		__atomic_store_n(&s->values[tag], le64_get(entry + 2), __ATOMIC_RELAXED);
-		(void)__atomic_fetch_or(&s->known, 1U << tag, __ATOMIC_RELEASE);
+		known |= 1U << tag;
 	}
+	/* At the end: a reader of a guest's first report sees all of it, or nothing. */
+	(void)__atomic_fetch_or(&s->known, known, __ATOMIC_RELEASE);
 	return NULL;
 }
