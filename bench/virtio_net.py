@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The network cards of ./dev bench virtio: at a tap with vhost-net, and at passt."""
+import collections
 import contextlib
 import os
 import pathlib
@@ -18,7 +19,7 @@ LOAD = TOP / "build/bench/net_load"
 PORT = 7100
 PATIENCE = 3600  # [s] for a guest that stays for the whole bench
 SECONDS = 2  # of a run that is timed
-TRACED_SECONDS = 2  # of a run that is counted, after as many
+TRACED_SECONDS = 8  # of a run that is counted, after as many
 WAYS = {"s": "sends", "g": "gets", "a": "answers"}
 TAPS = {"usher": ("netu", "10.7.1"), "qemu": ("netq", "10.7.2")}
 HOST = "10.8.0.1"  # by passt
@@ -141,27 +142,36 @@ class Calls:
         (self.EVENT / "trigger").write_text("!" + self.TRIGGER)
 
     def count(self, process):
-        threads = {int(path.name): (path / "comm").read_text().startswith("vcpu ")
+        """Return: how many, by thread and number of the call"""
+        threads = {int(path.name): (path / "comm").read_text().strip()
                    for path in pathlib.Path(f"/proc/{process}/task").iterdir()}
         rows = re.findall(r"\{ common_pid:\s+(\d+), id:\s+(\d+) \} hitcount:\s+(\d+)",
                           (self.EVENT / "hist").read_text())
-        return sum(int(n) for thread, call, n in rows
-                   if int(thread) in threads and not (threads[int(thread)] and int(call) == self.IOCTL))
+        return collections.Counter({f"{threads[int(thread)]}:{call}": int(n) for thread, call, n in rows
+                                    if int(thread) in threads and not (threads[int(thread)].startswith("vcpu ")
+                                                                       and int(call) == self.IOCTL)})
 
 
 def calls_of_a_frame(guest):
-    """System calls of usher-vmm for a frame at vhost-net, while the guest is silent on its console."""
+    """System calls of usher-vmm for a frame at vhost-net: those that it does not make in as long a silence, in which
+    the main thread looks for output of the serial port once a second."""
     vmm = process_of("usher-vmm")
     tap, net = TAPS["usher"]
     with Calls() as calls:
+        before = calls.count(vmm)
+        time.sleep(TRACED_SECONDS)
+        silent = calls.count(vmm) - before
         guest.ask(net + ".1", "s", 3 * TRACED_SECONDS)
         time.sleep(TRACED_SECONDS)
         before = calls.count(vmm), frames(tap)
         time.sleep(TRACED_SECONDS)
-        count, many = calls.count(vmm) - before[0], frames(tap) - before[1]
+        found, many = calls.count(vmm) - before[0], frames(tap) - before[1]
         guest.answer()
-    print(f"net.vhost: {count} system calls for {many} frames", flush=True)
-    return count / max(1, many)
+    for when, some in (("silent", silent), ("sending", found)):
+        print(f"net.vhost: {when}, {some.total()} system calls"
+              f" ({', '.join(f'{n} of {call}' for call, n in some.most_common()) or 'none'})", flush=True)
+    print(f"net.vhost: {many} frames", flush=True)
+    return max(0, found.total() - silent.total()) / max(1, many)
 
 
 def judge(kind, way, rates, bar):
