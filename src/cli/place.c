@@ -29,7 +29,7 @@ static const struct place places[] = {
 	{"rng", PLACE_KEY},
 	{"rings", PLACE_KEY},
 	{"balloon", PLACE_KEY},
-	{"vsock", PLACE_KEY},
+	{"vsock", PLACE_KEY, .paths = "socket"},
 	{"console", PLACE_KEY},
 	{"display", PLACE_KEY},
 	{"display-handover", PLACE_KEY},
@@ -95,7 +95,7 @@ static void path_put(
 	(void)fprintf(out, "%s%.*s", plain ? "" : folder, (int)len, path);
 }
 
-/* A part of a section's value, up to a comma. */
+/* A part of a value, up to a comma. */
 static void part_put(FILE *out, const struct place *p, const char *part, size_t len, bool first,
 	const char *folder)
 {
@@ -134,7 +134,7 @@ int place_rebase(const struct place *p, const char *text, const char *folder, ch
 
 	if (text_begin(&t) < 0)
 		return -ENOMEM;
-	if (p->kind == PLACE_SECTION)
+	if (p->kind == PLACE_SECTION || p->paths)
 		parts_put(t.out, p, text, folder);
 	else if (p->path)
 		path_put(t.out, p, text, strlen(text), folder);

@@ -22,7 +22,7 @@ struct place {
 	const char *first; /* of a section: the key whose value is FIRST; NULL: FIRST is a key */
 	const char *heads; /* then: the keys that may be FIRST, separated by blanks */
 	const char *repeated; /* of a section: keys that may be repeated, likewise */
-	const char *paths; /* of a section: keys that have paths, likewise */
+	const char *paths; /* keys of the value that have paths, likewise */
 	const char
 		*flags; /* of a section: words of the option that may be "yes" or "no" in a file */
 	bool path; /* of a key: its value is a path */

@@ -278,12 +278,13 @@ END_TEST
 
 START_TEST(paths_are_relative_to_the_file)
 {
-	struct guest_words ws = words_of("[guest]\nkernel = k\nstats = /s\n[disk]\nro\nfile = d\n"
+	struct guest_words ws = words_of("[guest]\nkernel = k\nvsock = 5,socket=v\nstats = /s\n"
+					 "[disk]\nro\nfile = d\n"
 					 "[device]\ndevice = eth0\nrom = off\n"
 					 "[device]\ndevice = eth1\nrom = r\n"
 					 "[port]\nname = p\npty\n[port]\nname = q\npty = y\n");
-	const char *const wanted[] = {"folder/k", "/s", "folder/d,ro", "eth0,rom=off",
-		"eth1,rom=folder/r", "p,pty", "q,pty=folder/y"};
+	const char *const wanted[] = {"folder/k", "5,socket=folder/v", "/s", "folder/d,ro",
+		"eth0,rom=off", "eth1,rom=folder/r", "p,pty", "q,pty=folder/y"};
 
 	ck_assert_uint_eq(ws.of_file.count, COUNT(wanted));
 	for (size_t i = 0; i < COUNT(wanted); i++)
@@ -294,15 +295,16 @@ END_TEST
 
 START_TEST(written_paths_are_absolute)
 {
-	struct guest_words ws = words_of("[disk]\nfile = d\n");
+	struct guest_words ws = words_of("[guest]\nvsock = socket=v\n[disk]\nfile = d\n");
 
 	ck_assert_int_eq(chdir("/"), 0);
 	char *text = written(&ws, NULL);
-	ck_assert_str_eq(text, "[disk]\nfile = /folder/d\n");
+	ck_assert_str_eq(text, "[guest]\nvsock = socket=/folder/v\n\n[disk]\nfile = /folder/d\n");
 	free(text);
 	ck_assert_int_eq(chdir("/usr"), 0);
 	text = written(&ws, "web");
-	ck_assert_str_eq(text, "[guest]\nname = web\n\n[disk]\nfile = /usr/folder/d\n");
+	ck_assert_str_eq(text, "[guest]\nname = web\nvsock = socket=/usr/folder/v\n\n"
+			       "[disk]\nfile = /usr/folder/d\n");
 	free(text);
 	words_free(&ws);
 }
