@@ -11,6 +11,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -19,6 +21,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -105,15 +108,23 @@ int backend_check(const char *path, struct err *e)
 	return S_ISSOCK(st.st_mode) ? 0 : err_say(e, -EINVAL, "'%s' is not a socket", path);
 }
 
-int backend_connect(struct backend *b, const char *path, struct err *e)
+/* @ret: the path without links, for nobody is to lead a later connection elsewhere. */
+static int place_connect(const char *path, char ret[FILE_PATH_MAX])
 {
+	char real[PATH_MAX];
 	struct sockaddr_un a;
 
-	*b = BACKEND_NONE;
-	(void)snprintf(b->path, sizeof(b->path), "%s", path);
 	int r = address_fill(&a, path);
-	if (r == 0)
-		r = b->end = socket_connect(&a);
+	if (r < 0)
+		return r;
+	r = realpath(path, real) ? file_path(ret, FILE_PATH_MAX, "%s", real) : -errno;
+	return r < 0 ? r : socket_connect(&a);
+}
+
+int backend_connect(struct backend *b, const char *path, struct err *e)
+{
+	*b = BACKEND_NONE;
+	int r = b->end = place_connect(path, b->path);
 	if (r >= 0)
 		return 0;
 	if (r == -EAGAIN)
@@ -207,11 +218,20 @@ int backend_await(struct backend *b, struct err *e)
 	return r < 0 ? end_report(b, r, e) : 0;
 }
 
-int backend_dial(const char *path)
+int backend_dial(int folder, const char *path)
 {
+	const struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
+	cleanup_fd int fd = (int)syscall(SYS_openat2, folder, path, &how, sizeof(how));
+	char self[64];
 	struct sockaddr_un a;
+	struct stat st;
 
-	int r = address_fill(&a, path);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -ECONNREFUSED;
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	int r = address_fill(&a, self);
 	return r < 0 ? r : socket_connect(&a);
 }
 
@@ -220,7 +240,7 @@ int backends_reconnect(const struct backends *s, unsigned number)
 	for (size_t i = 0; s && i < s->count; i++) {
 		const struct backend *b = &s->list[i];
 		if (b->number == number && b->path[0])
-			return backend_dial(b->path);
+			return backend_dial(AT_FDCWD, b->path);
 	}
 	return -ENODEV;
 }

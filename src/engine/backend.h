@@ -2,6 +2,7 @@
 #ifndef ENGINE_BACKEND_H
 #define ENGINE_BACKEND_H
 
+#include "base/file.h"
 #include "engine/spec.h"
 #include "program/process.h"
 
@@ -27,7 +28,7 @@ struct backend {
 	struct tool *tool; /* its confinement; NULL: none */
 	int listener; /* its socket, which it inherits */
 	int said; /* what it says (engine/said.h) */
-	char path[SPEC_SOCKET_MAX]; /* of one that somebody else starts; "": ours */
+	char path[FILE_PATH_MAX]; /* of one that somebody else starts; "": ours */
 	unsigned number; /* of the virtio device in the description */
 	int end; /* usher-vmm's end of the connection, which the caller owns */
 };
@@ -70,8 +71,12 @@ struct backends {
  */
 int backends_reconnect(const struct backends *s, unsigned number);
 
-/* Connects to what listens at @path, without a wait. Return: a socket, -errno of connect(2). */
-int backend_dial(const char *path);
+/*
+ * Connects to what listens at @path in @folder, without a wait. The keeper may have more rights
+ * than whoever can write there, so it follows no symbolic link. Return: a socket; -ELOOP; -errno of
+ * connect(2).
+ */
+int backend_dial(int folder, const char *path);
 
 /* Ends it, in order if it does that soon. */
 void backend_stop(struct backend *b);

@@ -7,7 +7,6 @@
 #include "engine/devices.h"
 #include "engine/discard.h"
 #include "engine/lend.h"
-#include "engine/vsock.h"
 #include "engine/wipe.h"
 #include "wire/call.h"
 
@@ -131,7 +130,7 @@ static void answer_socket(
 	const struct calls *c, const struct wire_call *call, struct open_devices *d)
 {
 	helper_bound(SOCKET_SECONDS);
-	int fd = vsock_dial(c->sockets, (uint32_t)call->group);
+	int fd = vsock_dial(&c->sockets, (uint32_t)call->group);
 
 	call_answer(c, call, fd < 0 ? fd : 0, fd);
 }
@@ -168,5 +167,6 @@ void calls_serve(struct calls *c, struct open_devices *d)
 void calls_close(struct calls *c)
 {
 	discard_socket(&c->fd);
+	vsock_ports_close(&c->sockets);
 	calls_reap(c);
 }

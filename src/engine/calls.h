@@ -3,6 +3,7 @@
 #define ENGINE_CALLS_H
 
 #include "engine/spec.h"
+#include "engine/vsock.h"
 
 #include <stddef.h>
 #include <sys/types.h>
@@ -18,8 +19,7 @@ struct open_devices;
  */
 struct calls {
 	const struct backends *backends; /* that serve devices of the guest; NULL: none */
-	const char *
-		sockets; /* path of those that are the guest's ports; NULL: none (engine/vsock.h) */
+	struct vsock_ports sockets; /* that the guest connects to */
 	int fd; /* our end of the socket; -1: the engine makes no calls */
 	size_t helper_count;
 	struct helper {
@@ -28,7 +28,7 @@ struct calls {
 	} helpers[SPEC_DEVICES_MAX]; /* processes to reap */
 };
 
-#define CALLS_NONE ((struct calls){.fd = -1})
+#define CALLS_NONE ((struct calls){.fd = -1, .sockets = VSOCK_PORTS_NONE})
 
 /* Answers one call, when @c->fd can be read; closes @c->fd when the other end is closed. */
 void calls_serve(struct calls *c, struct open_devices *d);

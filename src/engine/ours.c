@@ -363,17 +363,17 @@ static int describe_net(const struct bind_env *env, const struct guest_net *n,
 	return 0;
 }
 
-static int describe_vsock(const struct bind_env *env, const struct guest_spec *s, uint64_t cid,
+static int describe_vsock(const struct bind_env *env, const struct guest_spec *s,
 	struct engine_run *run, struct wire_virtio *w, struct wire_fds *fds, struct err *e)
 {
-	struct port *door = &run->ports[run->port_count];
-	int fd = s->vsock_listens ? vsock_listen(s, env->state, door, e) : vsock_open(cid, e);
+	int fd = s->vsock_listens ? vsock_listen(s, env->state, &run->ports[run->port_count],
+					    &run->calls.sockets, e)
+				  : vsock_open(w->cid, e);
 
 	if (fd < 0)
 		return fd;
-	run->calls.sockets = s->vsock_listens ? run->ports[run->port_count++].path : NULL;
+	run->port_count += s->vsock_listens;
 	w->fd = give_fd(run, fds, fd);
-	w->cid = cid;
 	w->vsock_listens = s->vsock_listens;
 	return 0;
 }
@@ -399,11 +399,11 @@ static int describe_virtio(const struct bind_env *env, const struct guest_spec *
 		struct wire_virtio *w = &m->virtio[m->virtio_count++];
 		struct disk *d = s->files ? &s->files->disks[i] : &own;
 		const size_t served = run->backends.count;
-		*w = (struct wire_virtio){.type = v->type, .fd = WIRE_FD_NONE};
+		*w = (struct wire_virtio){.type = v->type, .fd = WIRE_FD_NONE, .cid = v->cid};
 		if (v->type == GUEST_VIRTIO_NET)
 			r = describe_net(env, &v->net, run, w, fds, e);
 		if (v->type == GUEST_VIRTIO_VSOCK)
-			r = describe_vsock(env, s, v->cid, run, w, fds, e);
+			r = describe_vsock(env, s, run, w, fds, e);
 		if (r < 0 && v->type == GUEST_VIRTIO_NET && v->net.is_default) {
 			net_leave_out(run, m, e);
 			r = 0;

@@ -114,24 +114,51 @@ int vsock_path(const struct guest_spec *s, const char *run_dir, char *ret, size_
 	return n < 0 || (size_t)n >= size || n > PATH_MOST ? -ENAMETOOLONG : 0;
 }
 
-int vsock_listen(const struct guest_spec *s, const char *run_dir, struct port *ret, struct err *e)
+static int ports_open(const char *path, struct vsock_ports *ret, struct err *e)
+{
+	char folder[SPEC_SOCKET_MAX];
+	const char *name = file_base(path);
+
+	int r = file_path(folder, sizeof(folder), "%.*s.", (int)(name - path), path);
+	if (r < 0)
+		return err_set(e, r, "--vsock: find the folder of '%s'", path);
+	const int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(e, -errno, "--vsock: open the folder of '%s'", path);
+	ret->folder = fd;
+	(void)snprintf(ret->name, sizeof(ret->name), "%s", name);
+	return 0;
+}
+
+int vsock_listen(const struct guest_spec *s, const char *run_dir, struct port *ret,
+	struct vsock_ports *ret_ports, struct err *e)
 {
 	char path[SPEC_SOCKET_MAX];
 
 	if (vsock_path(s, run_dir, path, sizeof(path)) < 0)
 		return err_say(e, -EINVAL, "--vsock: the path of its socket is too long");
 	int r = port_listen("--vsock", path, WAITING, ret, e);
-	return r < 0 ? r : TAKE_FD(ret->fd);
+	if (r >= 0)
+		r = ports_open(path, ret_ports, e);
+	if (r >= 0)
+		return TAKE_FD(ret->fd);
+	port_close(ret);
+	return r;
 }
 
-int vsock_dial(const char *path, uint32_t port)
+void vsock_ports_close(struct vsock_ports *p)
 {
-	char own[SPEC_SOCKET_MAX];
+	fd_close(&p->folder);
+}
 
-	if (!path)
+int vsock_dial(const struct vsock_ports *p, uint32_t port)
+{
+	char name[SPEC_SOCKET_MAX];
+
+	if (p->folder < 0)
 		return -ENODEV;
-	int r = file_path(own, sizeof(own), "%s_%" PRIu32, path, port);
-	return r < 0 ? r : backend_dial(own);
+	int r = file_path(name, sizeof(name), "%s_%" PRIu32, p->name, port);
+	return r < 0 ? r : backend_dial(p->folder, name);
 }
 
 int vsock_open(uint64_t cid, struct err *e)

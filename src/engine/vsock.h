@@ -28,16 +28,30 @@ int vsock_check(const struct guest_spec *s, struct err *e);
 int vsock_path(const struct guest_spec *s, const char *run_dir, char *ret, size_t size);
 
 /*
- * Listens there. @ret: port_close() at the end, but for the descriptor. Return: descriptor;
- * -EADDRINUSE, -EEXIST somebody has the path; -errno.
+ * The host's ports, as the guest sees them: sockets NAME_PORT beside the path NAME. Their folder is
+ * the one of the guest's start, so nobody puts another one in its place.
  */
-int vsock_listen(const struct guest_spec *s, const char *run_dir, struct port *ret, struct err *e);
+struct vsock_ports {
+	int folder; /* -1: none */
+	char name[SPEC_SOCKET_MAX];
+};
+
+#define VSOCK_PORTS_NONE ((struct vsock_ports){.folder = -1})
+
+void vsock_ports_close(struct vsock_ports *p);
 
 /*
- * Connects to port @port of the host, as the guest sees it, without a wait: a socket beside @path.
- * Return: descriptor; -ENODEV @path is NULL; -errno of connect(2).
+ * Listens at the path of @s. @ret: port_close() at the end, but for the descriptor. @ret_ports:
+ * those beside it. Return: descriptor; -EADDRINUSE, -EEXIST somebody has the path; -errno.
  */
-int vsock_dial(const char *path, uint32_t port);
+int vsock_listen(const struct guest_spec *s, const char *run_dir, struct port *ret,
+	struct vsock_ports *ret_ports, struct err *e);
+
+/*
+ * Connects to port @port of the host, without a wait. A symbolic link in the place of a socket is
+ * refused. Return: descriptor; -ENODEV there are no ports; -ELOOP; -errno of connect(2).
+ */
+int vsock_dial(const struct vsock_ports *p, uint32_t port);
 
 /*
  * Opens /dev/vhost-vsock and reserves @cid. Return: descriptor; -EADDRINUSE another guest has it;

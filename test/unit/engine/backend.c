@@ -117,6 +117,34 @@ START_TEST(nobody_waits_for_a_back_end_that_accepts_nothing)
 }
 END_TEST
 
+/* A back end that is back is where it was: a link in its place leads nowhere. */
+START_TEST(a_connection_is_made_again_at_the_same_place)
+{
+	char folder[] = "/tmp/usher-backend-XXXXXX", link[64];
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	static struct backends s = {.count = 1};
+	int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct err e = {0};
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s/real", folder);
+	(void)snprintf(link, sizeof(link), "%s/link", folder);
+	ck_assert_int_eq(bind(server, (const struct sockaddr *)&a, sizeof(a)), 0);
+	ck_assert_int_eq(listen(server, 4), 0);
+	ck_assert_int_eq(symlink("real", link), 0);
+	ck_assert_msg(backend_connect(&s.list[0], link, &e) == 0, "%s", e.msg);
+	ck_assert_str_eq(s.list[0].path, a.sun_path);
+	ck_assert_int_eq(unlink(link), 0);
+	ck_assert_int_ge(backends_reconnect(&s, 0), 0);
+	(void)snprintf(link, sizeof(link), "%s/moved", folder);
+	ck_assert_int_eq(rename(a.sun_path, link), 0);
+	ck_assert_int_eq(symlink("moved", a.sun_path), 0);
+	ck_assert_int_eq(backends_reconnect(&s, 0), -ELOOP);
+	ck_assert_int_eq(unlink(link) | unlink(a.sun_path) | rmdir(folder), 0);
+}
+END_TEST
+
 SUITE("engine_backend", a_version_is_read, descriptors_need_iommufd_and_a_qemu_that_takes_them,
 	an_old_qemu_opens_groups, a_machine_of_the_callers_opens_groups,
-	nobody_waits_for_a_back_end_that_accepts_nothing)
+	nobody_waits_for_a_back_end_that_accepts_nothing,
+	a_connection_is_made_again_at_the_same_place)

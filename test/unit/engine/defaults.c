@@ -11,6 +11,7 @@
 #include "suite.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -150,14 +151,19 @@ START_TEST(sockets_have_a_path)
 		ck_assert_msg(vsock_parse(&s, wrong[i], &e) == -EINVAL, "%s", wrong[i]);
 	ck_assert_int_eq(vsock_parse(&s, "7", NULL), 0);
 	ck_assert(!s.vsock_listens);
-	ck_assert_int_eq(vsock_dial(NULL, 5), -ENODEV);
+	ck_assert_int_eq(vsock_dial(&VSOCK_PORTS_NONE, 5), -ENODEV);
 }
 END_TEST
 
-/* The guest's port 5000 is a socket beside the path. Nobody waits for a full one. */
+/*
+ * The guest's port 5000 is a socket beside the path. Nobody waits for a full one, and a link, or
+ * another folder in the place of this one, leads nowhere.
+ */
 START_TEST(a_port_is_a_socket_beside_the_path)
 {
-	char home[] = "/tmp/usher-vsock-XXXXXX", path[2 * SPEC_SOCKET_MAX];
+	char home[] = "/tmp/usher-vsock-XXXXXX", path[2 * SPEC_SOCKET_MAX],
+	     link[2 * SPEC_SOCKET_MAX];
+	struct vsock_ports ports = VSOCK_PORTS_NONE, none = VSOCK_PORTS_NONE;
 	struct port door, other;
 	struct guest_spec s = spec_of_disks(0);
 	struct err e = {0};
@@ -167,19 +173,31 @@ START_TEST(a_port_is_a_socket_beside_the_path)
 	(void)snprintf(s.vsock_path, sizeof(s.vsock_path), "%s/v", home);
 	s.vsock = s.vsock_listens = true;
 	ck_assert_int_eq(vsock_check(&s, &e), 0);
-	int fd = vsock_listen(&s, "/run/usher", &door, &e);
+	int fd = vsock_listen(&s, "/run/usher", &door, &ports, &e);
 	ck_assert_msg(fd >= 0, "%s", e.msg);
 	ck_assert_int_eq(stat(s.vsock_path, &st), 0);
 	ck_assert_uint_eq(st.st_mode & 0777, 0600);
 	ck_assert_int_eq(vsock_check(&s, &e), -EINVAL);
-	ck_assert_int_eq(vsock_listen(&s, "/run/usher", &other, &e), -EEXIST);
-	ck_assert_int_eq(vsock_dial(s.vsock_path, 5000), -ENOENT);
+	ck_assert_int_eq(vsock_listen(&s, "/run/usher", &other, &none, &e), -EEXIST);
+	ck_assert_int_eq(vsock_dial(&ports, 5000), -ENOENT);
 	(void)snprintf(path, sizeof(path), "%s_5000", s.vsock_path);
 	ck_assert_int_ge(port_listen("test", path, 0, &other, &e), 0);
-	int line = vsock_dial(s.vsock_path, 5000);
+	int line = vsock_dial(&ports, 5000);
 	ck_assert_int_ge(line, 0);
-	ck_assert_int_eq(vsock_dial(s.vsock_path, 5000), -EAGAIN);
+	ck_assert_int_eq(vsock_dial(&ports, 5000), -EAGAIN);
 	(void)close(line);
+	(void)snprintf(link, sizeof(link), "%s_5001", s.vsock_path);
+	ck_assert_int_eq(symlink(path, link), 0);
+	ck_assert_int_eq(vsock_dial(&ports, 5001), -ELOOP);
+	ck_assert_int_eq(unlink(link), 0);
+	(void)snprintf(link, sizeof(link), "%s.link", home);
+	ck_assert_int_eq(rename(home, link), 0);
+	ck_assert_int_eq(mkdir(home, 0700), 0);
+	ck_assert_int_eq(vsock_dial(&ports, 5001), -ENOENT);
+	ck_assert_int_eq(vsock_dial(&ports, 5000), -EAGAIN);
+	ck_assert_int_eq(rmdir(home), 0);
+	ck_assert_int_eq(rename(link, home), 0);
+	vsock_ports_close(&ports);
 	port_close(&other);
 	(void)close(fd);
 	port_close(&door);
