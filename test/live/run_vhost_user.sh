@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: MIT
 # topology: minimal
 # guest: small
+# program: fio
 # timeout: 300
 # Other programs serve devices of a guest in its memory. QEMU's storage daemon serves disks whose images
 # have formats of their own: qcow2, also one with a backing file beside it, and vmdk. The guest reads,
 # writes and flushes, it reboots, and the images have what it wrote. virtiofsd serves folders: host and
 # guest see what the other one writes, and a link that leads out of one leads the guest nowhere of the
 # host's. A network card is at a program that the user has started. A program that is killed takes its
-# device with it, and nothing else, unless it notes its work and comes back.
+# device with it, and nothing else, unless it notes its work and comes back. fio writes and verifies when a
+# storage daemon and a virtiofsd are killed: what it has read back by then is there.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
@@ -26,6 +28,7 @@ mkdir "$work/data" "$work/fixed"
 echo 'of the host' >"$work/data/host"
 echo 'of the host' >"$work/fixed/host"
 echo hidden >"$work/secret"
+truncate -s 8M "$work/data/pieces"
 ln -s "$work/secret" "$work/data/out"
 ln -s ../secret "$work/data/up"
 
@@ -38,7 +41,12 @@ mirror() {
 }
 mirror
 
-guest_script <<'END'
+fio=$(dirname "$(cat /run/lab/initrd)")/program-fio.ext4
+# A piece of a file or a disk, as fio writes it and reads it back.
+piece='--name=piece --size=128k --bs=4k --rw=randwrite --ioengine=libaio --direct=1 --iodepth=32
+	--end_fsync=1 --verify=crc32c --verify_fatal=1 --verify_state_save=0 --fallocate=none --eta=never'
+echo "$piece" >"$work/piece"
+guest_script "$work/piece" "$top/build/test/live/fio_memory.so" <<'END'
 for disk in vda vdb vdc; do
 	wait_for /dev/$disk
 	echo "guest: $disk $(sha256sum </dev/$disk)"
@@ -74,15 +82,23 @@ for n in 1 2 3 4 5 6 7 8 9 10; do
 	! ping -c 1 -W 2 10.9.0.1 >/dev/null || { echo 'guest: the card works again'; break; }
 done
 read word
-# Sectors that nothing is in yet, each flushed before it is told of.
-(
+# pieces FILE FIRST: one after the other, as long as that works.
+pieces() {
 	n=0
-	while printf '%-512s' "number $n" | dd of=/dev/vda bs=512 seek=$((17000 + n)) conv=notrunc,fsync 2>/dev/null; do
-		echo "guest: wrote $n"
+	# shellcheck disable=SC2046 # these are several words
+	while /fio/lib/ld-linux-x86-64.so.2 --preload /fio_memory.so --library-path /fio/lib /fio/fio $(cat /piece) \
+		--filename="$1" --offset=$(($2 + n * 131072)) --output="/said.${1##*/}"; do
+		echo "guest: ${1##*/} has piece $n"
 		n=$((n + 1))
 	done
-	echo 'guest: vda ends'
-) &
+	cat "/said.${1##*/}"
+	echo "guest: ${1##*/} ends"
+}
+mkdir -p /fio
+wait_for /dev/vdd
+mount -t ext4 -o ro /dev/vdd /fio || echo 'guest: no fio'
+pieces /dev/vda 8388608 &
+pieces /data/pieces 0 &
 read word
 dd if=/dev/vdb of=/dev/null bs=1M iflag=direct 2>/dev/null && echo 'guest: vdb goes on'
 cat /data/host >/dev/null && echo 'guest: data goes on'
@@ -95,7 +111,7 @@ poweroff -nf
 END
 open_guest --name served --disk "$work/disk.qcow2,format=qcow2" --disk "$work/over.qcow2,format=qcow2" \
 	--disk "$work/disk.vmdk,format=vmdk" --share "$work/data" --share "$work/fixed,tag=steady,ro" \
-	--net "vhost-user,path=$work/mirror"
+	--disk "$fio,ro" --net "vhost-user,path=$work/mirror"
 wait_for_guest '^guest: ready'
 for disk in vda vdb vdc; do
 	expect_guest "^guest: $disk $sum"
@@ -131,13 +147,13 @@ echo on >&8
 wait_for_guest '^guest: the card works again'
 
 echo on >&8
-wait_for_guest '^guest: wrote 9'
+wait_for_guest '^guest: pieces has piece 1'
+wait_for_guest '^guest: vda has piece 1'
 kill -9 "$first"
 wait_for_guest "virtio-blk '$work/disk.qcow2' is out of service: its back end has ended; the guest goes on"
 echo on >&8
 wait_for_guest '^guest: vdb goes on'
 wait_for_guest '^guest: data goes on'
-! grep -q '^guest: vda ends' "$console" || fail 'the disk acknowledged what nobody wrote'
 server=$(pidof virtiofsd | tr ' ' '\n' | sort -n | head -n 1)
 kill -9 "$server"
 wait_for_guest "virtio-fs '.*' is out of service"
@@ -145,17 +161,24 @@ echo on >&8
 wait_for_guest '^guest: vdc goes on'
 wait_for_guest '^guest: steady goes on'
 wait_for_guest '^usher ended: 0'
+! grep '^guest: .* ends' "$console" || { cat "$console"; fail 'fio got an answer of nobody'; }
 for disk in disk.qcow2:a over.qcow2:b disk.vmdk:c; do
 	qemu-img convert -O raw "$work/${disk%:*}" "$work/now" || fail "${disk%:*} is damaged"
 	written=$(dd if="$work/now" bs=64k skip=100 count=4 2>/dev/null | tr -d "${disk#*:}" | wc -c)
 	[ "$written" -eq 0 ] || fail "${disk%:*} does not have what the guest wrote"
 	[ "$(stat -c %s "$work/now")" -eq 16777216 ] || fail "${disk%:*} has another size"
 done
-# What the guest knows to be on the disk of the daemon that was killed is there.
-last=$(sed -n 's/^guest: wrote \([0-9]*\).*/\1/p' "$console" | tail -n 1)
-seq 0 "$last" | while read -r n; do printf '%-512s' "number $n"; done >"$work/expected"
+# What fio had read back is where the programs that were killed kept it.
 qemu-img convert -O raw "$work/disk.qcow2" "$work/now"
-dd if="$work/now" bs=512 skip=17000 count=$((last + 1)) 2>/dev/null | cmp - "$work/expected" ||
-	fail "the image lost some of the $last sectors that the guest had flushed"
+expect_pieces() { # NAME FILE FIRST
+	last=$(sed -n "s/^guest: $1 has piece \([0-9]*\).*/\1/p" "$console" | tail -n 1)
+	for n in $(seq 0 "$last"); do
+		# shellcheck disable=SC2086 # these are several words
+		fio $piece --verify_only --filename="$2" --offset=$(($3 + n * 131072)) >"$work/out" 2>&1 ||
+			{ cat "$work/out"; fail "$1: piece $n of $last is lost"; }
+	done
+}
+expect_pieces vda "$work/now" 8388608
+expect_pieces pieces "$work/data/pieces" 0
 [ "$(sha256sum <"$work/base.raw")" = "$sum" ] || fail 'the backing file was written'
 ! pidof qemu-storage-daemon virtiofsd || fail 'a daemon is left'
