@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "control/value.h"
 #include "daemon/kept.h"
+#include "daemon/scope.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -15,7 +16,7 @@
 #define MACHINED_PATH "/org/freedesktop/machine1"
 #define MACHINED_MANAGER MACHINED ".Manager"
 #define UNIT_PREFIX "usher-" /* of the units that have one guest each */
-#define UNIT_OURS "usherd.service" /* usherd has systemd move guests out of it */
+#define UNIT_OURS "usherd.service"
 #define AGAIN_US UINT64_C(1000000)
 #define AGAIN_MAX 30
 
@@ -125,6 +126,20 @@ static void machines_remove(struct machines *m)
 
 static int on_again(sd_event_source *source, uint64_t us, void *arg);
 
+static bool begins_with(const char *text, const char *begin)
+{
+	return strncmp(text, begin, strlen(begin)) == 0;
+}
+
+/*
+ * A unit that usherd has systemd move guests out of (daemon/scope.h). It ends soon, and machined
+ * forgets a machine with the unit in which it was registered.
+ */
+static bool unit_is_left(const char *unit)
+{
+	return strcmp(unit, UNIT_OURS) == 0 || begins_with(unit, SCOPE_START);
+}
+
 /* Return: whether a guest may get a unit of its own soon. */
 static bool machines_add(struct machines *m)
 {
@@ -137,10 +152,10 @@ static bool machines_add(struct machines *m)
 			!control_value_number(k->state, "pid", &pid) ||
 			!unit_of(pid, unit, sizeof(unit)))
 			continue;
-		if (strncmp(unit, UNIT_PREFIX, strlen(UNIT_PREFIX)) == 0)
+		if (unit_is_left(unit))
+			waits = true;
+		else if (begins_with(unit, UNIT_PREFIX))
 			machine_register(m, k->name, pid);
-		else
-			waits = waits || strcmp(unit, UNIT_OURS) == 0;
 	}
 	return waits;
 }
