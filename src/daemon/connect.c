@@ -5,6 +5,7 @@
 #include "daemon/fetch.h"
 #include "daemon/kept.h"
 #include "daemon/request.h"
+#include "daemon/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -36,7 +37,7 @@ static int connect_begin(struct request *q)
 
 static int refuse_guest(sd_bus_error *error, const char *name)
 {
-	return sd_bus_error_setf(error, BUS_NAME ".Error.NotFound",
+	return text_refuse(error, BUS_NAME ".Error.NotFound",
 		"no guest named '%.64s' runs\n"
 		"hint: 'usher ps' lists the guests that run",
 		name);
@@ -51,7 +52,7 @@ static int method_connect(sd_bus_message *m, void *arg, sd_bus_error *error)
 		return r;
 	const struct control_purpose *purpose = control_purpose_find(word);
 	if (!purpose)
-		return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+		return text_refuse(error, SD_BUS_ERROR_INVALID_ARGS,
 			"a guest is connected for watch, console, stop or control, not for '%.32s'",
 			word);
 	if (!kept_guest(arg, name))

@@ -4,9 +4,9 @@
 #include "base/clean.h"
 #include "base/fd.h"
 #include "base/num.h"
-#include "base/utf8.h"
 #include "daemon/path.h"
 #include "daemon/sender.h"
+#include "daemon/text.h"
 #include "daemon/unit.h"
 
 #include <errno.h>
@@ -40,41 +40,6 @@ const char *job_state(const struct job *j)
 	       : j->cancelled ? "cancelled"
 	       : j->status    ? "failed"
 			      : "done";
-}
-
-/* The bus takes UTF-8 only, and a word of a user or of the kernel may be none. */
-static void text_clean(char *text, size_t len)
-{
-	uint32_t c;
-
-	for (size_t i = 0; i < len;) {
-		const size_t bytes = text[i] ? utf8_decode(text + i, &c) : 0;
-		if (!bytes)
-			text[i] = '?';
-		i += bytes ? bytes : 1;
-	}
-}
-
-/* Return: @len without the begin of a character at its end. */
-static size_t text_whole(const char *text, size_t len)
-{
-	for (size_t back = 1; back <= 3 && back <= len; back++) {
-		const unsigned char c = (unsigned char)text[len - back];
-		const size_t bytes = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
-		if ((c & 0xc0) != 0x80)
-			return bytes > back ? len - back : len;
-	}
-	return len;
-}
-
-/* As much of @text as there is room for. */
-static void text_copy(char *buf, size_t size, const char *text, size_t len)
-{
-	if (len >= size)
-		len = text_whole(text, size - 1);
-	memcpy(buf, text, len);
-	buf[len] = '\0';
-	text_clean(buf, len);
 }
 
 const char *job_message(const struct job *j, char buf[1024])

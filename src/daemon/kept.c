@@ -10,6 +10,7 @@
 #include "control/value.h"
 #include "daemon/path.h"
 #include "daemon/scope.h"
+#include "daemon/text.h"
 #include "daemon/watch.h"
 
 #include <dirent.h>
@@ -309,6 +310,7 @@ static void stuck_take(struct kept *k, const struct control_value *v)
 		return;
 	(void)snprintf(k->stuck, sizeof(k->stuck), "%s%s%s", message, hint ? "\nhint: " : "",
 		hint ? hint : "");
+	text_clean(k->stuck, strlen(k->stuck)); /* it may be cut */
 }
 
 static void line_take(struct kept *k, const char *line, size_t len)

@@ -10,6 +10,7 @@
 #include "daemon/path.h"
 #include "daemon/request.h"
 #include "daemon/sender.h"
+#include "daemon/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -189,6 +190,8 @@ static void lease_done(struct job *j, void *arg)
 	}
 	/* What it has done: the drivers that devices have left. */
 	q->said = strndup(j->errors.text, j->errors.len);
+	if (q->said)
+		text_clean(q->said, strlen(q->said));
 	int r = kept_await(q->daemon, q->name, lease_fetch, q);
 	if (r < 0)
 		lease_answer(q, NULL, strerror(-r));
@@ -309,7 +312,7 @@ static int method_revoke(sd_bus_message *m, void *arg, sd_bus_error *error)
 		return r;
 	const struct kept *k = kept_lease(arg, word);
 	if (!k)
-		return sd_bus_error_setf(error, BUS_NAME ".Error.NotFound",
+		return text_refuse(error, BUS_NAME ".Error.NotFound",
 			"no lease named '%.64s' runs\n"
 			"hint: 'usher leases' lists the leases that run",
 			word);

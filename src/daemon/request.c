@@ -7,6 +7,7 @@
 #include "daemon/claims.h"
 #include "daemon/hardware.h"
 #include "daemon/sender.h"
+#include "daemon/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -60,7 +61,7 @@ void request_free(struct request *q)
 
 static int refuse_argument(sd_bus_error *error, const char *what, const char *value)
 {
-	return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "%s '%.64s'", what, value);
+	return text_refuse(error, SD_BUS_ERROR_INVALID_ARGS, "%s '%.64s'", what, value);
 }
 
 int request_read_devices(struct request *q, sd_bus_error *error)
@@ -73,7 +74,7 @@ int request_read_devices(struct request *q, sd_bus_error *error)
 	while ((r = sd_bus_message_read(q->message, "s", &word)) > 0) {
 		const struct pci_device *p = hardware_find(q->daemon, word);
 		if (!p)
-			return sd_bus_error_setf(error, BUS_NAME ".Error.NotFound",
+			return text_refuse(error, BUS_NAME ".Error.NotFound",
 				"there is no device '%.64s'", word);
 		if (q->device_count == REQUEST_DEVICES_MAX)
 			return refuse_argument(error, "too many devices, from", word);
@@ -200,7 +201,7 @@ void request_fail(struct request *q, const char *name, const char *text)
 	char full[64];
 
 	(void)snprintf(full, sizeof(full), BUS_NAME ".Error.%s", name);
-	(void)sd_bus_reply_method_errorf(q->message, full, "%s", text);
+	text_reply(q->message, full, "%s", text);
 }
 
 static void request_permit(struct request *q)
@@ -239,8 +240,8 @@ static void request_deny(struct request *q, const char *why)
 	const char *claim = question_claim(q);
 	const char *about = claim ? claim : q->device_count ? q->devices[q->asked] : "";
 
-	(void)sd_bus_reply_method_errorf(q->message, SD_BUS_ERROR_ACCESS_DENIED, "%s%s%s: %s",
-		q->action, about[0] ? " " : "", about, why);
+	text_reply(q->message, SD_BUS_ERROR_ACCESS_DENIED, "%s%s%s: %s", q->action,
+		about[0] ? " " : "", about, why);
 	request_free(q);
 }
 

@@ -8,6 +8,7 @@
 #include "daemon/job.h"
 #include "daemon/path.h"
 #include "daemon/request.h"
+#include "daemon/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,7 +27,7 @@ enum shape { SHAPE_DEVICES, SHAPE_GUEST, SHAPE_GUEST_DEVICES, SHAPE_WORDS };
 
 static int refuse_words(sd_bus_error *error, const char *why)
 {
-	return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "%s", why);
+	return text_refuse(error, SD_BUS_ERROR_INVALID_ARGS, "%s", why);
 }
 
 static int text_read(struct request *q, sd_bus_error *error)
@@ -58,7 +59,7 @@ static int device_add(struct request *q, const char *word, sd_bus_error *error)
 	struct pci_address a;
 
 	if (pci_address_parse(word, &a) < 0)
-		return sd_bus_error_setf(error, BUS_NAME ".Error.NotFound",
+		return text_refuse(error, BUS_NAME ".Error.NotFound",
 			"'%.64s' is not the address of a device", word);
 	if (q->device_count == REQUEST_DEVICES_MAX)
 		return refuse_words(error, "too many devices");
@@ -69,7 +70,7 @@ static int device_add(struct request *q, const char *word, sd_bus_error *error)
 static int name_take(struct request *q, const char *word, sd_bus_error *error)
 {
 	if (!bind_name_ok(word) || word[0] == '.' || strlen(word) >= sizeof(q->name))
-		return sd_bus_error_setf(error, BUS_NAME ".Error.NotFound",
+		return text_refuse(error, BUS_NAME ".Error.NotFound",
 			"'%.64s' is not the name of a guest", word);
 	(void)snprintf(q->name, sizeof(q->name), "%s", word);
 	return 0;
@@ -170,7 +171,7 @@ static int verb_method(sd_bus_message *m, struct daemon *d, const char *name, en
 	const struct remote_verb *v = remote_find(name);
 
 	if (!v)
-		return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+		return text_refuse(error, SD_BUS_ERROR_INVALID_ARGS,
 			"usherd does not run the verb '%.32s' for others", name);
 	struct request *q = request_new(d, m, v->action, verb_begin);
 	if (!q)

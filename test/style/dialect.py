@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """One way to write what can be written in several: lines of at most 100 columns, comparisons with
-strcmp(), early returns, and the printf() macros of inttypes.h."""
+strcmp(), early returns, the printf() macros of inttypes.h, and sentences for the bus."""
 import re
 import sys
 
@@ -36,6 +36,13 @@ def bare_compares(tree):
 def wide_casts(tree):
     for place, cast in matching_lines(tree, r"\((?:unsigned )?long long(?: int)?\)"):
         yield f"{place}: cast to {cast.group(0)}: use PRIu64 or PRIx64 (inttypes.h)"
+
+
+def raw_errors(tree):
+    """Sentences for the bus that may have half a character."""
+    for place, call in matching_lines(tree, r"sd_bus_(?:error_setf|reply_method_errorf)\("):
+        if place.startswith("src/daemon/") and not place.startswith("src/daemon/text.c:"):
+            yield f"{place}: {call.group(0)}…): use text_refuse() or text_reply() (daemon/text.h)"
 
 
 def statement_end(lines, at):
@@ -74,7 +81,7 @@ def ladders(tree):
                 at += 1
 
 
-RULES = (long_lines, bare_compares, wide_casts, ladders)
+RULES = (long_lines, bare_compares, wide_casts, raw_errors, ladders)
 
 
 def main():

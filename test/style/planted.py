@@ -56,6 +56,8 @@ PLANTED = [
      "src/: one of ten functions has more than 25 lines: 26", SHORT * 90, {}),
     (dialect.long_lines, "test/a.h", "int a;\n\t/* " + "x" * 87 + " */\n",
      "test/a.h:2: 101 columns", "\t/* " + "x" * 86 + " */\n", {}),
+    (dialect.raw_errors, "src/daemon/a.c", "int a(void)\n{\n\treturn sd_bus_error_setf(e, n, w);\n}\n",
+     "src/daemon/a.c:3: sd_bus_error_setf(", "int a(void)\n{\n\treturn text_refuse(e, n, w);\n}\n", {}),
     (dialect.bare_compares, "src/bind/a.c", "int a(void)\n{\n\treturn 1 || !strcmp(x, y);\n}\n",
      "src/bind/a.c:3: !strcmp(", "/* !strcmp(x, y) */\nint a = strcmp(x, \"!strcmp(\") == 0;\n", {}),
     (dialect.wide_casts, "src/bind/a.c", 'void a(void)\n{\n\tp("%llu",\n\t\t(unsigned long long)x);\n}\n',

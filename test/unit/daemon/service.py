@@ -23,6 +23,7 @@ import threading
 import time
 import xml.etree.ElementTree as ET
 
+import hostile
 import matrix
 import others
 from stage_bus import *  # pylint: disable=wildcard-import,unused-wildcard-import
@@ -478,7 +479,7 @@ def main():
         service.daemon_start()
         tests = [test_without_polkit, "polkit", test_authorisation, test_descriptors, test_keys,
                  test_key_of_another_name, test_name_of_another_lease, test_owner, test_bounds,
-                 test_revoke, test_client, test_jobs, test_deaf_client, *matrix.TESTS, *others.TESTS, test_introspection]
+                 test_revoke, test_client, test_jobs, test_deaf_client, *matrix.TESTS, *others.TESTS, *hostile.TESTS, test_introspection]
         for test in tests:
             if test == "polkit":
                 service.polkit_start()
