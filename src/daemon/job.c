@@ -173,13 +173,10 @@ static int timer_set(
 		j->daemon->event, &j->timer, CLOCK_MONOTONIC, us, 0, call, j);
 }
 
-static int result_reply(sd_bus_message *m, const struct job *j)
+/* Sends the answer to a call of Wait, which is taken over. */
+static int result_send(sd_bus_message *answer, const struct job *j)
 {
-	sd_bus_message *answer = NULL;
-
-	int r = sd_bus_message_new_method_return(m, &answer);
-	if (r >= 0)
-		r = sd_bus_message_append(answer, "si", job_state(j), j->status);
+	int r = sd_bus_message_append(answer, "si", job_state(j), j->status);
 	if (r >= 0)
 		r = sd_bus_message_append_array(answer, 'y', j->out.text, j->out.len);
 	if (r >= 0)
@@ -192,11 +189,8 @@ static int result_reply(sd_bus_message *m, const struct job *j)
 
 static void waiters_answer(struct job *j)
 {
-	while (j->waiter_count) {
-		sd_bus_message *m = j->waiters[--j->waiter_count];
-		(void)result_reply(m, j);
-		(void)sd_bus_message_unref(m);
-	}
+	while (j->waiter_count)
+		(void)result_send(j->waiters[--j->waiter_count], j);
 }
 
 static void job_end(struct job *j)
@@ -205,12 +199,13 @@ static void job_end(struct job *j)
 
 	stream_drain(&j->out);
 	stream_drain(&j->errors);
+	/* Who waits is answered before all others are told. */
+	waiters_answer(j);
 	progress_tell(j);
 	(void)sd_bus_emit_properties_changed(
 		j->daemon->bus, job_path(j, path), BUS_NAME ".Job", "State", "ExitStatus", NULL);
 	(void)sd_bus_emit_signal(
 		j->daemon->bus, BUS_PATH, BUS_NAME ".Manager", "JobDone", "os", path, job_state(j));
-	waiters_answer(j);
 	if (j->done)
 		j->done(j, j->arg);
 	if (timer_set(j, JOB_STAY_US, on_stay_over) < 0)
@@ -516,17 +511,21 @@ static int method_result(sd_bus_message *m, void *arg, sd_bus_error *error)
 /* The same, at the job's end, and as the command has written it. */
 static int method_wait(sd_bus_message *m, void *arg, sd_bus_error *error)
 {
+	sd_bus_message *answer = NULL;
 	struct job *j = arg;
 
 	int r = sender_check(m, j, error);
 	if (r < 0)
 		return r;
-	if (!j->pid)
-		return result_reply(m, j);
-	if (j->waiter_count == JOB_WAITERS_MAX)
+	if (j->pid && j->waiter_count == JOB_WAITERS_MAX)
 		return sd_bus_error_set_const(
 			error, BUS_NAME ".Error.Busy", "too many wait for this job");
-	j->waiters[j->waiter_count++] = sd_bus_message_ref(m);
+	r = sd_bus_message_new_method_return(m, &answer);
+	if (r < 0)
+		return r;
+	if (!j->pid)
+		return result_send(answer, j);
+	j->waiters[j->waiter_count++] = answer;
 	return 1;
 }
 

@@ -40,6 +40,7 @@ struct job {
 	sd_event_source *child, *timer;
 	char progress[JOB_PROGRESS_MAX]; /* the last whole line of its errors */
 	size_t waiter_count;
+	/* The answers, not the calls: a call may have 16 descriptors that nobody has asked for. */
 	sd_bus_message *waiters[JOB_WAITERS_MAX];
 	/* Called once, at the end. */
 	void (*done)(struct job *j, void *arg);

@@ -201,9 +201,10 @@ static int on_waited(sd_event_source *source, uint64_t us, void *arg)
 static void end_tell(struct kept *k)
 {
 	while (k->waiter_count) {
-		sd_bus_message *m = k->waiters[--k->waiter_count];
-		(void)sd_bus_reply_method_return(m, "s", k->stuck);
-		(void)sd_bus_message_unref(m);
+		sd_bus_message *answer = k->waiters[--k->waiter_count];
+		if (sd_bus_message_append(answer, "s", k->stuck) >= 0)
+			(void)sd_bus_send(NULL, answer, NULL);
+		(void)sd_bus_message_unref(answer);
 	}
 }
 

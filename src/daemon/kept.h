@@ -32,7 +32,7 @@ struct kept {
 	size_t device_count;
 	char stuck[512]; /* why devices do not go back; "": they do, or it runs */
 	size_t waiter_count;
-	sd_bus_message *waiters[KEPT_WAITERS_MAX]; /* for its end */
+	sd_bus_message *waiters[KEPT_WAITERS_MAX]; /* answers to those that wait for its end */
 	bool asks, again; /* the answer is due; it is to be asked once more after that */
 };
 

@@ -140,8 +140,9 @@ static int method_wait(sd_bus_message *m, void *arg, sd_bus_error *error)
 	if (k->waiter_count == KEPT_WAITERS_MAX)
 		return sd_bus_error_set_const(
 			error, BUS_NAME ".Error.Busy", "too many wait for this lease");
-	k->waiters[k->waiter_count++] = sd_bus_message_ref(m);
-	return 1;
+	r = sd_bus_message_new_method_return(m, &k->waiters[k->waiter_count]);
+	k->waiter_count += r >= 0;
+	return r < 0 ? r : 1;
 }
 
 #define CONST SD_BUS_VTABLE_PROPERTY_CONST

@@ -1,6 +1,87 @@
 # SPDX-License-Identifier: MIT
-"""Words that are made to break an answer. For service.py."""
+"""Messages that no library sends, and words that are made to break an answer. For service.py."""
+import os
+import socket
+import struct
+
 from stage_bus import *  # pylint: disable=wildcard-import,unused-wildcard-import
+
+FDS_MAX = 16  # that the bus takes with a message
+
+
+class RawClient:
+    """A connection to the bus, byte by byte."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(os.environ["DBUS_SYSTEM_BUS_ADDRESS"].partition("path=")[2])
+        self.socket.sendall(b"\0")
+        for line in (b"AUTH EXTERNAL " + str(os.getuid()).encode().hex().encode(), b"NEGOTIATE_UNIX_FD"):
+            self.socket.sendall(line + b"\r\n")
+            self.socket.recv(4096)
+        self.socket.sendall(b"BEGIN\r\n")
+        self.serial = 0
+        # Descriptors that come with the end of the handshake would be lost.
+        self.answer_await(self.call("org.freedesktop.DBus", "/", "org.freedesktop.DBus", "Hello"))
+
+    def call(self, destination, path, interface, member, fds=()):
+        """Sends a call without arguments. Return: its number."""
+        self.serial += 1
+        fields = b""
+        for code, kind, value in ((1, b"o", path), (3, b"s", member), (2, b"s", interface),
+                                  (6, b"s", destination), (9, b"u", len(fds))):
+            fields += bytes(-len(fields) % 8) + bytes([code, 1]) + kind + b"\0"
+            if kind == b"u":
+                fields += struct.pack("<I", value)
+            else:
+                fields += struct.pack("<I", len(value)) + value.encode() + b"\0"
+        message = struct.pack("<4BIII", ord("l"), 1, 0, 1, 0, self.serial, len(fields)) + fields
+        message += bytes(-len(message) % 8)
+        if fds:
+            socket.send_fds(self.socket, [message], fds)
+        else:
+            self.socket.sendall(message)
+        return self.serial
+
+    def answer_await(self, serial):
+        """Until the answer to the call of that number has come, or an error."""
+        found, mark = b"", b"\x05\x01u\0" + struct.pack("<I", serial)
+        while mark not in found:
+            more = self.socket.recv(65536)
+            assert more, "the bus has closed the connection"
+            found += more
+
+
+def descriptors_of(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def test_hoarded_descriptors(service):
+    """Whoever waits for a job makes usherd keep no descriptors, whatever came with the calls."""
+    program = service.folder / "slow"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    service.daemon_restart("--usher", str(program))
+    clients = []
+
+    def waits(bus):
+        path = manager(bus).Plan([DISK], options())
+        before = manager(bus).Return("nothing")
+        client = RawClient()
+        clients.append(client)
+        for _ in range(8):
+            client.call(NAME, path, NAME + ".Job", "Wait", [0] * FDS_MAX)
+        client.answer_await(client.call(NAME, "/", "org.freedesktop.DBus.Peer", "Ping"))
+        return before
+
+    try:
+        before = descriptors_of(service.daemon.pid)
+        with as_user(MEMBER, waits) as (answer, _):
+            assert answer == "/", answer
+            more = descriptors_of(service.daemon.pid) - before
+            assert more < FDS_MAX, f"usherd keeps {more} descriptors"
+    finally:
+        service.daemon_restart()
 
 
 def test_cut_words(service):
@@ -28,4 +109,4 @@ def test_cut_words(service):
     assert service.daemon.poll() is None and service.daemon.pid == pid, "usherd has ended"
 
 
-TESTS = [test_cut_words]
+TESTS = [test_hoarded_descriptors, test_cut_words]
