@@ -43,10 +43,10 @@ int bind_owner_start(struct host *h, pid_t pid, uint64_t *ret)
 	return -EINVAL;
 }
 
-int bind_owner_user(struct host *h, pid_t pid, uid_t *ret)
+static int users_read(struct host *h, pid_t pid, uid_t *ret_real, uid_t *ret_saved)
 {
 	char path[FILE_PATH_MAX], text[4096];
-	unsigned uid;
+	unsigned real, saved;
 
 	int r = file_path(path, sizeof(path), "/proc/%d/status", pid);
 	if (r < 0)
@@ -56,10 +56,25 @@ int bind_owner_user(struct host *h, pid_t pid, uid_t *ret)
 		return len == -ENOENT ? -ESRCH : (int)len;
 	text[len] = '\0';
 	const char *line = strstr(text, "\nUid:");
-	if (!line || sscanf(line, "\nUid: %u", &uid) != 1)
+	if (!line || sscanf(line, "\nUid: %u %*u %u", &real, &saved) != 2)
 		return -EINVAL;
-	*ret = uid;
+	*ret_real = real;
+	*ret_saved = saved;
 	return 0;
+}
+
+int bind_owner_user(struct host *h, pid_t pid, uid_t *ret)
+{
+	uid_t saved;
+
+	return users_read(h, pid, ret, &saved);
+}
+
+bool bind_owner_is_of(struct host *h, pid_t pid, uid_t user)
+{
+	uid_t real, saved;
+
+	return users_read(h, pid, &real, &saved) == 0 && (real == user || saved == user);
 }
 
 bool bind_owner_alive(struct host *h, pid_t pid, uint64_t start)

@@ -18,6 +18,12 @@ bool bind_owner_alive(struct host *h, pid_t pid, uint64_t start);
  */
 int bind_owner_user(struct host *h, pid_t pid, uid_t *ret);
 
+/*
+ * Whether @user may send that process signals, as the kernel decides it for a user without rights:
+ * by the process's real and saved user. False for one that has ended. Ref: kill(2)
+ */
+bool bind_owner_is_of(struct host *h, pid_t pid, uid_t user);
+
 /* The PID namespace of this process, by its inode; 0: the first one, or a kernel without others. */
 uint64_t bind_owner_space(struct host *h);
 

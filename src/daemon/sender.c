@@ -5,6 +5,7 @@
 #include "bind/owner.h"
 #include "host/host.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,6 +36,16 @@ static void known_add(const char *name, const struct sender *s)
 }
 
 /*
+ * The bus knows the process that has connected. Another one may have inherited the connection, and
+ * the first one may be gone, and its id another user's by now: a lease would be that user's, and
+ * end with a kill. root needs no such way.
+ */
+static int process_check(const struct sender *s)
+{
+	return s->uid == 0 || bind_owner_is_of(host_live(), s->pid, s->uid) ? 0 : -ESRCH;
+}
+
+/*
  * If the name is still on the bus afterwards, the start time was that of the process, and not of a
  * later one with its id.
  */
@@ -49,6 +60,8 @@ static int sender_ask(sd_bus_message *m, struct sender *ret)
 		r = sd_bus_creds_get_pid(creds, &ret->pid);
 	if (r >= 0)
 		r = bind_owner_start(host_live(), ret->pid, &ret->start);
+	if (r >= 0)
+		r = process_check(ret);
 	if (r >= 0)
 		r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &again);
 	(void)sd_bus_creds_unref(creds);

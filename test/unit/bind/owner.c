@@ -92,5 +92,23 @@ START_TEST(says_where_an_owner_is)
 }
 END_TEST
 
+START_TEST(a_process_is_of_whoever_may_signal_it)
+{
+	/* Real, effective, saved and file-system user: a set-user-id program of root, another. */
+	struct host *h = replay_lines(
+		"file /proc/812/status Name:\tsudo\\nUid:\t4001\t0\t0\t0\\nGid:\t4001\n"
+		"file /proc/813/status Name:\tidle\\nUid:\t4001\t4002\t4003\t4002\\nGid:\t4001\n");
+
+	ck_assert(bind_owner_is_of(h, 812, 4001));
+	ck_assert(bind_owner_is_of(h, 812, 0));
+	ck_assert(!bind_owner_is_of(h, 812, 4002));
+	ck_assert(bind_owner_is_of(h, 813, 4001));
+	ck_assert(!bind_owner_is_of(h, 813, 4002));
+	ck_assert(bind_owner_is_of(h, 813, 4003));
+	ck_assert(!bind_owner_is_of(h, 814, 4001));
+	host_close(h);
+}
+END_TEST
+
 SUITE("owner", finds_an_owner_in_any_namespace, one_id_in_two_namespaces_is_two_owners,
-	says_where_an_owner_is)
+	says_where_an_owner_is, a_process_is_of_whoever_may_signal_it)

@@ -109,4 +109,18 @@ def test_cut_words(service):
     assert service.daemon.poll() is None and service.daemon.pid == pid, "usherd has ended"
 
 
-TESTS = [test_hoarded_descriptors, test_cut_words]
+def test_process_of_another(service):
+    """A connection whose process is another user's by now, as after a reuse of its id, borrows nothing."""
+    def borrows(_):
+        os.setresuid(MEMBER, MEMBER, 0)
+        bus = connect()
+        assert manager(bus).Return("nothing") == "/"
+        os.setresuid(0, 0, 0)
+        os.setresuid(STRANGER, STRANGER, STRANGER)
+        return lease(bus, [DISK])[0]
+
+    assert ask(0, borrows) == DENIED
+    assert no_lease()
+
+
+TESTS = [test_process_of_another, test_hoarded_descriptors, test_cut_words]
