@@ -29,6 +29,7 @@ struct fetch {
 	pid_t pid;
 	sd_event_source *source, *child;
 	char name[64]; /* of the lease or guest */
+	uid_t user; /* whose lease it has to be */
 	const struct control_purpose *purpose; /* of a connection to a guest; NULL: a lease */
 	void (*borrowed)(void *arg, const struct borrowed *b, const char *why);
 	void (*connected)(void *arg, int fd, const char *why);
@@ -86,7 +87,7 @@ __attribute__((noreturn)) static void child_main(
 	struct err e = {0};
 
 	f.code = what->purpose ? guest_connect(run_dir, what, &b, &e)
-			       : borrow_descriptors(run_dir, what->name, &b, &e);
+			       : borrow_descriptors_as(run_dir, what->name, what->user, &b, &e);
 	(void)snprintf(f.why, sizeof(f.why), "%s%s%s", e.msg, e.hint[0] ? "\nhint: " : "", e.hint);
 	f.count = b.count;
 	memcpy(f.addresses, b.addresses, sizeof(f.addresses));
@@ -190,10 +191,10 @@ static int fetch_begin(struct daemon *d, const struct fetch *what)
 	return r;
 }
 
-int fetch_descriptors(struct daemon *d, const char *name,
+int fetch_descriptors(struct daemon *d, const char *name, uid_t user,
 	void (*done)(void *arg, const struct borrowed *b, const char *why), void *arg)
 {
-	struct fetch what = {.borrowed = done, .arg = arg};
+	struct fetch what = {.user = user, .borrowed = done, .arg = arg};
 
 	(void)snprintf(what.name, sizeof(what.name), "%s", name);
 	return fetch_begin(d, &what);

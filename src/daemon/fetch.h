@@ -13,8 +13,8 @@ struct control_purpose;
  * Return: 0, -errno: @done is not called.
  */
 
-/* Those of a lease. */
-int fetch_descriptors(struct daemon *d, const char *name,
+/* Those of a lease, if it is @user's, or @user is root. */
+int fetch_descriptors(struct daemon *d, const char *name, uid_t user,
 	void (*done)(void *arg, const struct borrowed *b, const char *why), void *arg);
 
 /* A connection to a guest's keeper that serves nothing but @purpose: @fd; -1 with the reason. */

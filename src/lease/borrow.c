@@ -15,6 +15,8 @@
 
 #define LIST_MAX (64 * CONTROL_GIVEN_MAX) /* [bytes] of EXEC_VARIABLE */
 
+#define STATE_REQUEST "{\"command\":\"state\"}\n"
+
 static int keeper_ask(const char *run_dir, const char *name, const char *line,
 	struct control_link *ret, struct control_value **ret_answer, struct err *e)
 {
@@ -53,13 +55,37 @@ static int descriptors_take(
 	return 0;
 }
 
-int borrow_descriptors(const char *run_dir, const char *name, struct borrowed *ret, struct err *e)
+/* By the connection that gives the descriptors: the name may be another lease's a moment later. */
+static int user_check(struct control_link *l, const char *name, uid_t user, struct err *e)
+{
+	struct control_value *answer = NULL;
+	int64_t of = -1;
+
+	int r = control_ask(l, STATE_REQUEST, &answer, e);
+	if (r == 0 && (!control_value_number(answer, "user", &of) || of != user))
+		r = err_say(e, -EACCES, "lease '%s' is another user's", name);
+	control_value_free(answer);
+	return r;
+}
+
+static int descriptors_ask(const char *run_dir, const char *name, uid_t user,
+	struct control_link *ret, struct control_value **ret_answer, struct err *e)
+{
+	int r = control_connect_at(&control_leases, run_dir, name, ret, e);
+
+	if (r == 0 && user)
+		r = user_check(ret, name, user, e);
+	return r < 0 ? r : control_ask(ret, "{\"command\":\"descriptors\"}\n", ret_answer, e);
+}
+
+int borrow_descriptors_as(
+	const char *run_dir, const char *name, uid_t user, struct borrowed *ret, struct err *e)
 {
 	struct control_link link = CONTROL_LINK_NONE;
 	struct control_value *answer = NULL;
 
 	*ret = BORROWED_NONE;
-	int r = keeper_ask(run_dir, name, "{\"command\":\"descriptors\"}\n", &link, &answer, e);
+	int r = descriptors_ask(run_dir, name, user, &link, &answer, e);
 	if (r == 0)
 		r = descriptors_take(&link, answer, ret);
 	if (r == -EPROTO)
@@ -67,6 +93,11 @@ int borrow_descriptors(const char *run_dir, const char *name, struct borrowed *r
 	control_value_free(answer);
 	control_disconnect(&link);
 	return r;
+}
+
+int borrow_descriptors(const char *run_dir, const char *name, struct borrowed *ret, struct err *e)
+{
+	return borrow_descriptors_as(run_dir, name, 0, ret, e);
 }
 
 void borrowed_close(struct borrowed *b)
@@ -98,7 +129,7 @@ int borrow_state(const char *run_dir, const char *name, struct control_value **r
 {
 	struct control_link link = CONTROL_LINK_NONE;
 
-	int r = keeper_ask(run_dir, name, "{\"command\":\"state\"}\n", &link, ret, e);
+	int r = keeper_ask(run_dir, name, STATE_REQUEST, &link, ret, e);
 	control_disconnect(&link);
 	return r;
 }

@@ -6,6 +6,7 @@
 #include "pci/address.h"
 
 #include <stddef.h>
+#include <sys/types.h>
 
 struct control_value;
 struct err;
@@ -25,6 +26,10 @@ struct borrowed {
  * any case. Return: 0; as control_connect() and control_ask(); -EPROTO.
  */
 int borrow_descriptors(const char *run_dir, const char *name, struct borrowed *ret, struct err *e);
+
+/* The same, if the lease is @user's, or @user is root. Return: likewise; -EACCES. */
+int borrow_descriptors_as(
+	const char *run_dir, const char *name, uid_t user, struct borrowed *ret, struct err *e);
 void borrowed_close(struct borrowed *b);
 
 /*

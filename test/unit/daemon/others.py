@@ -22,13 +22,13 @@ FIGURES = {"exits": {"io": 12, "total": 12}}
 class MuteKeeper:
     """A lease's keeper that answers all but usherd itself."""
 
-    def __init__(self, name, daemon):
+    def __init__(self, name, daemon, user):
         folder = LEASES / name
         folder.mkdir(parents=True)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(str(folder / "control"))
         self.listener.listen()
-        self.folder, self.daemon = folder, daemon
+        self.folder, self.daemon, self.user = folder, daemon, user
         threading.Thread(target=self.serve, daemon=True).start()
 
     def serve(self):
@@ -50,7 +50,7 @@ class MuteKeeper:
             if pid == self.daemon:
                 continue
             answer = json.dumps({"ok": True, "name": "mute", "engine": "lease", "state": "running", "keeper": 1,
-                                 "user": MEMBER, "devices": [DISK]}).encode() + b"\n"
+                                 "user": self.user, "devices": [DISK]}).encode() + b"\n"
             if "descriptors" in line:
                 socket.send_fds(client, [answer], [0, 0])
             else:
@@ -62,15 +62,26 @@ class MuteKeeper:
 
 
 def test_mute_keeper(service):
-    """A keeper that does not answer usherd holds up no call for ever."""
-    keeper = MuteKeeper(f"{MEMBER}+mute", service.daemon.pid)
+    """A keeper that does not answer usherd holds up no call for ever, and lends to its own user alone."""
+    keepers = [MuteKeeper(f"{MEMBER}+mute", service.daemon.pid, MEMBER),
+               MuteKeeper(f"{MEMBER}+other", service.daemon.pid, STRANGER)]
+    said = {}
+
+    def borrow(key):
+        said[key] = ask(MEMBER, lambda bus: str(manager(bus).Lease([DISK], options(key=key), timeout=20)[0]))
+
     begun = time.monotonic()
+    threads = [threading.Thread(target=borrow, args=(key,)) for key in ("mute", "other")]
     try:
-        said = ask(MEMBER, lambda bus: str(manager(bus).Lease([DISK], options(key="mute"), timeout=20)[0]))
-        assert said == object_path("lease", f"{MEMBER}+mute"), said
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert said == {"mute": object_path("lease", f"{MEMBER}+mute"), "other": ERROR + "Failed"}, said
         assert time.monotonic() - begun < 15
     finally:
-        keeper.close()
+        for keeper in keepers:
+            keeper.close()
     service.daemon_restart()
 
 
