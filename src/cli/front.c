@@ -10,7 +10,6 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "base/load.h"
 #include "base/num.h"
 #include "cli/report.h"
 #include "cli/verb.h"
@@ -21,21 +20,38 @@
 
 #define WHOLE_NAME "usher-whole"
 
-static const struct verb *const verbs[] = {&verb_bind, &verb_release, &verb_restore};
+#define CHANGE_OPTIONS                                                                          \
+	"all", "allow", "driver", "dry-run", "id", "json", "only", "return", "timeout", "user", \
+		"user-group"
 
-static const char *const plain[] = {"--all", "--allow", "--driver", "--dry-run", "--id", "--only",
-	"--return", "--timeout", "--user", "--user-group"};
+/* The options that stay here. A snapshot needs its reader, which is in usher-whole only. */
+static const struct {
+	const struct verb *verb;
+	const char *options[12];
+} verbs[] = {
+	{&verb_bind, {CHANGE_OPTIONS}},
+	{&verb_release, {CHANGE_OPTIONS}},
+	{&verb_restore, {CHANGE_OPTIONS}},
+	/* As usherd lends: without a command, to a user by number. */
+	{&verb_lease, {"end", "for", "json", "key", "memlock", "owner", "quiet", "user=+"}},
+};
 
-/* JSON needs a library, and a snapshot its reader: both are in usher-whole only. */
-static bool is_plain(const char *word)
+/* "--name", "--name=…"; what has a '=' itself is the begin of the word. */
+static bool is_option(const char *word, const char *name)
+{
+	const size_t len = strlen(name);
+
+	return strncmp(word, "--", 2) == 0 && strncmp(word + 2, name, len) == 0 &&
+	       (strchr(name, '=') || !word[2 + len] || word[2 + len] == '=');
+}
+
+static bool is_plain(const char *const *options, const char *word)
 {
 	if (word[0] != '-')
 		return true;
-	for (size_t i = 0; i < COUNT(plain); i++) {
-		size_t n = strlen(plain[i]);
-		if (strncmp(word, plain[i], n) == 0 && (!word[n] || word[n] == '='))
+	for (; *options; options++)
+		if (is_option(word, *options))
 			return true;
-	}
 	return false;
 }
 
@@ -44,13 +60,15 @@ static const struct verb *find_verb(int argc, char **argv)
 	/* usherd may do for an ordinary user what needs root, and usher-whole asks it. */
 	if (argc < 2 || geteuid() != 0)
 		return NULL;
+	size_t at = 0;
+	while (at < COUNT(verbs) && strcmp(verbs[at].verb->name, argv[1]) != 0)
+		at++;
+	if (at == COUNT(verbs))
+		return NULL;
 	for (int i = 2; i < argc; i++)
-		if (!is_plain(argv[i]))
+		if (!is_plain(verbs[at].options, argv[i]))
 			return NULL;
-	for (size_t i = 0; i < COUNT(verbs); i++)
-		if (strcmp(verbs[i]->name, argv[1]) == 0)
-			return verbs[i];
-	return NULL;
+	return verbs[at].verb;
 }
 
 /* Next to this program in the build tree; in libexec after installation. */
@@ -72,13 +90,6 @@ static int become_whole(char **argv)
 	(void)err_set(&e, -errno, "start %s", USHER_LIBEXECDIR "/" WHOLE_NAME);
 	report(&e);
 	return LEAVE_FAILED;
-}
-
-/* The verbs of this program need no library. */
-int load_library(const char *sonames, const char *package, const struct load_symbol *symbols,
-	size_t count, struct err *e)
-{
-	return err_say(e, -ENOPKG, "library '%s' cannot be loaded here", sonames);
 }
 
 int main(int argc, char **argv)

@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "bind/bind.h"
 #include "bind/owner.h"
+#include "cli/account.h"
 #include "cli/borrow.h"
 #include "cli/loan.h"
 #include "cli/option.h"
@@ -23,7 +24,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,13 +98,14 @@ static int take_owner(struct lease_words *w, const char *text)
 static int take_user(struct lease_words *w, const char *text)
 {
 	const bool is_number = text[0] == '+'; /* a name may be all digits */
-	const struct passwd *u = is_number ? NULL : getpwnam(text);
 	uint64_t id = 0;
 
-	if (!u && num_parse(text + is_number, 10, UINT32_MAX - 1, &id) < 0)
-		return option_wrong(w->loan.verb, "--user: there is no user '%s'", text);
-	w->user = u ? u->pw_uid : (uid_t)id;
 	w->has_user = true;
+	if (!is_number && account_find(text, &w->user) == 0)
+		return 0;
+	if (num_parse(text + is_number, 10, UINT32_MAX - 1, &id) < 0)
+		return option_wrong(w->loan.verb, "--user: there is no user '%s'", text);
+	w->user = (uid_t)id;
 	return 0;
 }
 
