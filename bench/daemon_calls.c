@@ -140,6 +140,13 @@ static void device_close(void)
 	device = usher_device_close(device);
 }
 
+/* sd-bus connects, and the bus gives it a name, with the first call. */
+static void bus_open(void)
+{
+	check_call(sd_bus_open_system(&bus), NULL, "the bus");
+	property_round();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -159,7 +166,7 @@ int main(int argc, char **argv)
 	address = argc > 3 ? argv[3] : "";
 	(void)snprintf(uri, sizeof(uri), "pci:%s", address);
 	if (kinds[kind].round != device_open)
-		check_call(sd_bus_open_system(&bus), NULL, "the bus");
+		bus_open();
 	for (int i = atoi(argv[2]); i > 0; i--) {
 		const double begun = clock_now();
 		kinds[kind].round();
