@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: MIT
 # topology: cards
 # init: systemd
+# guest: small
 # timeout: 300
 # usherd as './dev install' leaves it, on a host with systemd, polkitd, logind and systemd-machined. A user of
 # the group vfio borrows a disk and drives it while another one is refused; the lease is revoked in
-# mid-I/O, and the daemon is killed meanwhile. Saved guests run in units of their own. The host does not
+# mid-I/O, and the daemon is killed meanwhile. The same user runs a guest with the disk. Saved guests run in units of their own. The host does not
 # sleep while a device is lent, or a guest leaves first.
 . "${0%/*}/lib.sh"
+. "${0%/*}/guest.sh"
 . "${0%/*}/daemon_host.sh"
 
 for_anyone examples/nvme-read test/live/driver_gone
@@ -106,6 +108,28 @@ expect_back "$disk"
 
 # --- Guests --------------------------------------------------------------------------------------
 
+# own_guest USER: a guest of that user's own, with a disk that usherd lends, reads it and ends.
+own_guest() {
+	as "$1" XDG_RUNTIME_DIR="$work/$1" usher run --kernel "$work/kernel" --initrd "$work/initrd" \
+		--cmdline "$boot_words usher.do=checksum" --memory 128M --no-defaults --device "$disk" \
+		</dev/null 2>"$work/keeper"
+}
+sum=$(disk_checksum "$block")
+cp "$kernel" "$work/kernel"
+cp "$initrd" "$work/initrd"
+chmod 644 "$work/kernel" "$work/initrd"
+chmod 666 /dev/kvm
+for user in alice bob; do
+	mkdir -m 700 "$work/$user"
+	chown $user "$work/$user"
+done
+be_born own_guest alice >"$work/console" || fail "the guest of alice"
+grep -q "^guest: nvme0n1 $sum" "$work/console" || fail 'the guest of alice has read something else'
+expect_back "$disk"
+expect_status 125 own_guest bob
+grep -q 'polkit wants a password' "$work/keeper" || fail 'bob is refused otherwise'
+expect_driver "$disk" nvme
+
 # save NAME [OPTION…]: saves a guest that has the disk, and sleeps.
 save() {
 	expect_ok usher run --kernel "$top/build/test/guest/drive" --cmdline idle --memory 32M --no-defaults \
@@ -148,6 +172,7 @@ slept 0 || fail 'the host has slept'
 expect_ok as alice usher start day
 keeper=$(cat /run/usher/vm/day/keeper)
 wait_until 20 in_unit "$keeper" usher-guest-day.scope
+wait_until 20 is_machine day
 expect_ok systemd-inhibit --list
 expect_text "guest 'day' has $disk"
 expect_ok as alice systemctl suspend
@@ -179,7 +204,7 @@ saw "lease     $lease running, user 4001: $disk"
 saw "lease     $lease ended"
 saw 'guest     night running, engine usher'
 saw 'guest     day ended'
-for reason in owner-ended:1 revoked:3; do
+for reason in owner-ended:2 revoked:3; do
 	expect_equal "leases with the end $reason" "${reason#*:}" \
 		"$(grep -c "\"reason\":\"${reason%:*}\"" /var/log/usher/leases)"
 done
