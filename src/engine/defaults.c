@@ -79,12 +79,25 @@ int defaults_add(struct guest_spec *s, const char *net_missing, struct err *e)
 	return 0;
 }
 
-/* Whether @text has a word that begins with @name and ends with it, or goes on behind its '='. */
+/* The kernel takes no parameter behind the word "--": the rest is for the guest's init. */
+static size_t kernel_words(const char *text)
+{
+	for (const char *at = strstr(text, "--"); at; at = strstr(at + 1, "--"))
+		if ((at == text || at[-1] == ' ') && (!at[2] || at[2] == ' '))
+			return (size_t)(at - text);
+	return strlen(text);
+}
+
+/*
+ * Whether the kernel's part of @text has a word that begins with @name and ends with it, or goes on
+ * behind its '='.
+ */
 static bool has_word(const char *text, const char *name)
 {
 	size_t len = strlen(name);
+	const char *end = text + kernel_words(text);
 
-	for (const char *at = strstr(text, name); at; at = strstr(at + len, name))
+	for (const char *at = strstr(text, name); at && at < end; at = strstr(at + len, name))
 		if ((at == text || at[-1] == ' ') &&
 			(name[len - 1] == '=' || !at[len] || at[len] == ' '))
 			return true;
@@ -97,16 +110,21 @@ struct words {
 	size_t size, used;
 };
 
-static void word_add(struct words *w, const char *word)
+static void words_add(struct words *w, const char *words, size_t len)
 {
-	size_t len = strlen(word), blank = w->used > 0;
+	size_t blank = w->used > 0;
 
 	if (!len)
 		return;
 	if (w->used + blank + len < w->size)
-		(void)snprintf(
-			w->text + w->used, w->size - w->used, "%s%s", blank ? " " : "", word);
+		(void)snprintf(w->text + w->used, w->size - w->used, "%s%.*s", blank ? " " : "",
+			(int)len, words);
 	w->used += blank + len;
+}
+
+static void word_add(struct words *w, const char *word)
+{
+	words_add(w, word, strlen(word));
 }
 
 static bool is_same_file(const char *a, const char *b)
@@ -196,12 +214,14 @@ static void image_add(const struct guest_spec *s, const struct wire_image *m, st
 /*
  * Without panic=-1 a kernel that panics waits for ever, and its devices stay lent. A panic
  * parameter of the user has precedence. Of a parameter that comes twice the kernel takes the last
- * one, so the user's words stand behind the image's.
+ * one, so the user's words stand behind the image's. The words for init stay the last ones.
  */
 int defaults_cmdline(const struct guest_spec *s, const struct guest_files *f, char *buf,
 	size_t size, struct err *e)
 {
 	struct words w = {.text = buf, .size = size};
+	const char *own = s->cmdline ? s->cmdline : "";
+	size_t len = kernel_words(own);
 
 	buf[0] = '\0';
 	if (s->kernel_from && f)
@@ -209,10 +229,12 @@ int defaults_cmdline(const struct guest_spec *s, const struct guest_files *f, ch
 	else if (!s->cmdline)
 		word_add(&w, console_words(s));
 	size_t image = w.used;
-	word_add(&w, s->cmdline ? s->cmdline : "");
-	size_t given = w.used;
+	words_add(&w, own, own[len] && len ? len - 1 : len);
+	size_t added = w.used;
 	if (w.used >= size || !has_word(buf, "panic="))
 		word_add(&w, "panic=-1");
+	added = w.used - added;
+	word_add(&w, own + len);
 	if (w.used <= SPEC_CMDLINE_MAX && w.used < size)
 		return 0;
 	if (image)
@@ -221,6 +243,6 @@ int defaults_cmdline(const struct guest_spec *s, const struct guest_files *f, ch
 			"takes at most %d",
 			w.used, image, SPEC_CMDLINE_MAX);
 	return err_say(e, -EINVAL,
-		"--cmdline: %zu bytes; a kernel takes at most %d, and usher adds %zu%s", given,
-		SPEC_CMDLINE_MAX, w.used - given, w.used > given ? " (panic=-1)" : "");
+		"--cmdline: %zu bytes; a kernel takes at most %d, and usher adds %zu%s",
+		w.used - added, SPEC_CMDLINE_MAX, added, added ? " (panic=-1)" : "");
 }

@@ -339,6 +339,24 @@ START_TEST(words_of_the_user_come_last)
 }
 END_TEST
 
+/* The kernel takes no parameter behind "--", and init is not to get one. */
+START_TEST(words_for_init_stay_behind_the_kernels)
+{
+	struct guest_spec s = spec_of_disks(1);
+
+	s.cmdline = "init=/bin/sh -- /dev/vdb";
+	expect_line(&s, NULL, "init=/bin/sh panic=-1 -- /dev/vdb");
+	s.cmdline = "panic=5 --opt init=/x -- panic=7 --";
+	expect_line(&s, NULL, "panic=5 --opt init=/x -- panic=7 --");
+	s.cmdline = "-- panic=7";
+	expect_line(&s, NULL, "panic=-1 -- panic=7");
+	s.kernel_from = "disk.raw0";
+	s.cmdline = "quiet -- root=/x console=hvc0";
+	expect_line(&s, files_with("root=UUID=7 ro", ""),
+		"root=UUID=7 ro console=ttyS0 quiet panic=-1 -- root=/x console=hvc0");
+}
+END_TEST
+
 START_TEST(a_line_that_is_too_long_is_refused)
 {
 	static char words[SPEC_CMDLINE_MAX + 1];
@@ -364,4 +382,4 @@ SUITE("defaults", a_guest_gets_an_rng, a_guest_gets_a_network, a_default_device_
 	a_port_is_a_socket_beside_the_path, a_disk_brings_the_kernel,
 	a_named_kernel_gets_a_console_and_ends_by_a_panic, an_image_brings_its_line,
 	an_image_keeps_the_serial_console, words_of_the_user_come_last,
-	a_line_that_is_too_long_is_refused)
+	words_for_init_stay_behind_the_kernels, a_line_that_is_too_long_is_refused)
