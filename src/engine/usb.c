@@ -11,7 +11,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,16 +202,33 @@ int usb_check(const struct guest_spec *s, struct err *e)
 	return r;
 }
 
-int usb_open(const struct guest_usb *u, struct usb_return *back, struct err *e)
+int usb_find(
+	const struct guest_usb *u, struct usb_address *ret, struct usb_return *back, struct err *e)
 {
-	char place[32], path[FILE_PATH_MAX];
+	char place[32];
 
 	int r = usb_judge(u, place, e);
 	if (r < 0)
 		return r;
-	(void)file_path(path, sizeof(path), "/dev/bus/usb/%03" PRId64 "/%03" PRId64,
-		attribute_read(place, "busnum", 10), attribute_read(place, "devnum", 10));
-	usb_return_note(USB_BUS, place, back);
+	int64_t bus = attribute_read(place, "busnum", 10);
+	int64_t device = attribute_read(place, "devnum", 10);
+	if (bus < 0 || device < 0)
+		return err_say(e, -ENODEV, "--usb: %s was plugged out", place);
+	*ret = (struct usb_address){.bus = (unsigned)bus, .device = (unsigned)device};
+	if (back)
+		usb_return_note(USB_BUS, place, back);
+	return 0;
+}
+
+int usb_open(const struct guest_usb *u, struct usb_return *back, struct err *e)
+{
+	struct usb_address address;
+	char path[FILE_PATH_MAX];
+
+	int r = usb_find(u, &address, back, e);
+	if (r < 0)
+		return r;
+	(void)file_path(path, sizeof(path), "/dev/bus/usb/%03u/%03u", address.bus, address.device);
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	return fd < 0 ? err_set(e, -errno, "--usb: open '%s'", path) : fd;
 }

@@ -25,7 +25,16 @@ const char *usb_text(const struct guest_usb *u, char buf[USB_TEXT]);
  */
 int usb_check(const struct guest_spec *s, struct err *e);
 
-/* The same for one, and opens its node; usb_return_note() for it. Return: descriptor, as that. */
+/* Where a device is, from now on until it is plugged out. */
+struct usb_address {
+	unsigned bus, device; /* as in /dev/bus/usb/001/002 */
+};
+
+/* The same for one; usb_return_note() for it, unless @back is NULL. Return: as that. */
+int usb_find(
+	const struct guest_usb *u, struct usb_address *ret, struct usb_return *back, struct err *e);
+
+/* The same, and opens its node. Return: descriptor, as that. */
 int usb_open(const struct guest_usb *u, struct usb_return *back, struct err *e);
 
 #endif

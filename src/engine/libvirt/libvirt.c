@@ -20,6 +20,7 @@
 #include "engine/net.h"
 #include "engine/share.h"
 #include "engine/tpm.h"
+#include "engine/usb.h"
 #include "engine/vsock.h"
 #include "libvirt/uri.h"
 #include "program/command.h"
@@ -45,7 +46,7 @@ static const struct ability_note abilities[ABILITY_COUNT] = {
 	[ABILITY_FIRMWARE] = {ABILITY_YES, NULL},
 	[ABILITY_DISPLAY] = {ABILITY_YES, NULL},
 	[ABILITY_TPM] = {ABILITY_YES, NULL},
-	[ABILITY_USB] = {ABILITY_NO, "usher writes no USB device into a domain"},
+	[ABILITY_USB] = {ABILITY_YES, NULL},
 	[ABILITY_FORMAT] = {ABILITY_NO, "usher gives it raw images"},
 	[ABILITY_SHARE] = {ABILITY_PARTLY, "none that is read-only"},
 	[ABILITY_BALLOON] = {ABILITY_PARTLY, "its size is libvirt's, by 'virsh setmem'"},
@@ -223,12 +224,15 @@ static int check_tpm(const struct guest_spec *s, struct err *e)
 	return fd < 0 ? fd : tpm_check_kernel(s, fd, e);
 }
 
-/* What the host has for @s, found. */
-static int find_parts(
-	const struct guest_spec *s, const char *run_dir, struct libvirt_parts *ret, struct err *e)
+/* What the host has for @s. @back: notes its USB devices' drivers; NULL: @s is only checked. */
+static int find_parts(const struct guest_spec *s, const char *run_dir, struct usb_return *back,
+	struct libvirt_parts *ret, struct err *e)
 {
 	*ret = (struct libvirt_parts){.run_dir = run_dir};
-	return firmware_find(s->firmware, &ret->firmware, e);
+	int r = firmware_find(s->firmware, &ret->firmware, e);
+	for (size_t i = 0; r == 0 && i < s->usb_count; i++)
+		r = usb_find(&s->usb[i], &ret->usb[i], back, e);
+	return r;
 }
 
 static int check_xml(const struct guest_spec *s, struct err *e)
@@ -236,7 +240,7 @@ static int check_xml(const struct guest_spec *s, struct err *e)
 	char uuid[LIBVIRT_UUID_TEXT], *xml = NULL;
 	struct libvirt_parts parts;
 
-	int r = find_parts(s, BIND_STATE_DIR, &parts, e);
+	int r = find_parts(s, BIND_STATE_DIR, NULL, &parts, e);
 	if (r < 0)
 		return r;
 	libvirt_end_name(s, uuid);
@@ -287,7 +291,7 @@ static int describe_domain(
 	struct libvirt_parts parts;
 	cleanup_free char *xml = NULL;
 
-	int r = find_parts(s, run_dir, &parts, e);
+	int r = find_parts(s, run_dir, &run->usb, &parts, e);
 	if (r < 0)
 		return r;
 	run->domain = s->name;

@@ -410,12 +410,18 @@ static void put_tpm(struct writer *w)
 			   "persistent_state='yes'/></tpm>\n");
 }
 
+/* By the number that a device has now: of two with the same ids, libvirt would refuse both. */
 static void put_usb(struct writer *w)
 {
 	const struct guest_spec *s = w->spec;
 
 	xml_put(w, "<controller type='usb' model='%s'/>\n",
-		s->display.kind != GUEST_DISPLAY_NONE ? "qemu-xhci" : "none");
+		s->usb_count || s->display.kind != GUEST_DISPLAY_NONE ? "qemu-xhci" : "none");
+	for (size_t i = 0; i < s->usb_count; i++)
+		xml_put(w,
+			"<hostdev mode='subsystem' type='usb'><source><address bus='%u' "
+			"device='%u'/></source></hostdev>\n",
+			w->parts->usb[i].bus, w->parts->usb[i].device);
 }
 
 static void put_hostdev(struct writer *w, size_t place)

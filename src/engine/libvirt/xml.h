@@ -4,6 +4,7 @@
 
 #include "engine/firmware.h"
 #include "engine/spec.h"
+#include "engine/usb.h"
 
 #include <sys/types.h>
 
@@ -15,6 +16,7 @@ struct libvirt_parts {
 	pid_t keeper; /* has the devices; usher's hook lets its domain start (libvirt/domain.h) */
 	const char *uuid;
 	struct firmware_place firmware;
+	struct usb_address usb[SPEC_USB_MAX];
 };
 
 /*

@@ -279,6 +279,27 @@ START_TEST(has_a_screen_and_a_tpm)
 }
 END_TEST
 
+/* By their numbers, and with a controller of their own. */
+START_TEST(has_devices_of_the_hosts_usb)
+{
+	struct guest_spec s = small_guest();
+	struct libvirt_parts own = parts;
+	struct err e = {0};
+	char *text = NULL;
+
+	own.firmware = (struct firmware_place){0};
+	s.usb_count = 2;
+	own.usb[0] = (struct usb_address){.bus = 1, .device = 2};
+	own.usb[1] = (struct usb_address){.bus = 12, .device = 127};
+	ck_assert_int_gt(libvirt_xml_write(&s, &own, &text, &e), 0);
+	ck_assert_ptr_nonnull(strstr(text, "<controller type='usb' model='qemu-xhci'/>"));
+	ck_assert_ptr_nonnull(strstr(text, "<address bus='1' device='2'/>"));
+	ck_assert_ptr_nonnull(strstr(text, "<address bus='12' device='127'/>"));
+	schema_accepts(text);
+	free(text);
+}
+END_TEST
+
 /* usher-libvirt finds a disk and a card by these. */
 START_TEST(gives_each_virtio_device_a_letter)
 {
@@ -338,6 +359,6 @@ START_TEST(names_each_domain_anew)
 END_TEST
 
 SUITE("libvirt_xml", boots_the_kernel_of_a_disk, boots_by_bios, boots_by_uefi,
-	boots_in_the_order_of_the_options, has_a_screen_and_a_tpm,
+	boots_in_the_order_of_the_options, has_a_screen_and_a_tpm, has_devices_of_the_hosts_usb,
 	gives_each_virtio_device_a_letter, describes_a_small_guest, describes_all_of_a_guest,
 	describes_virtio_devices, refuses_what_xml_cannot_have, names_each_domain_anew)
