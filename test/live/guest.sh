@@ -4,8 +4,10 @@
 kernel=$(cat /run/lab/kernel)
 initrd=$(cat /run/lab/initrd)
 # A guest whose kernel oopses ends at once. Otherwise the kernel ends one of its threads, and a boot
-# that needs this thread waits forever.
-boot_words='console=ttyS0 quiet panic=-1 oops=panic'
+# that needs this thread waits forever. The other words save time in the emulation, as those of the
+# emulated host (lab/machine.py).
+boot_words='console=ttyS0 quiet panic=-1 oops=panic mitigations=off no_timer_check cryptomgr.notests'
+boot_words="$boot_words rcupdate.rcu_expedited=1 audit=0 apparmor=0"
 
 # The cards of the topology of that name. The first two are functions of one card, in one slot.
 all_cards='8086:10d3 1234:11e8 1b36:000d 1000:0079 10ec:8139 1234:1111 1b36:0010'
