@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: minimal
+# guest: small
 # timeout: 600
 # kill -9 of usher-vmm at random moments: the device returns to its driver and works.
 # USHER_MOMENTS="…" repeats the moments of an earlier run: hundredths of a second after the start.

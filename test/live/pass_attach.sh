@@ -1,5 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
+# topology: minimal
+# guest: small
 # timeout: 400
 # A guest begins without a device and with two empty slots. A network card and a disk come while it
 # runs, and the disk can be read. The host takes the disk back; it comes again into the slot that it

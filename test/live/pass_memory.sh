@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: desktop
+# guest: small
 # timeout: 240
 # The memory of the host that usher-vmm takes besides the guest's RAM.
 . "${0%/*}/lib.sh"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: desktop
+# guest: small
 # timeout: 400
 # Five reboots of one guest: its devices stay with it, are reset, and work again each time. At its
 # end the statistics are right. Another guest panics.

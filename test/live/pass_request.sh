@@ -1,5 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
+# topology: minimal
+# guest: small
 # timeout: 400
 # The host unbinds one of two devices of a guest. A guest whose kernel drives its slots releases
 # that device and goes on, over a reboot too. From another guest usher-vmm removes it. In both cases

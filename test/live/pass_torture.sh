@@ -1,5 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
+# topology: minimal
+# guest: small
 # timeout: 240
 # A guest abuses its device (decoding off, D3hot, resets, removal) while another processor reads its
 # registers without a pause. Nothing may end the guest. No page may vanish while the guest has it

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: minimal
+# guest: small
 # A run refuses a device in use, and the message names the user.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"

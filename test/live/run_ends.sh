@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: minimal
+# guest: small
 # timeout: 400
 # After every kind of end of a guest, its device returns to the host driver.
 . "${0%/*}/lib.sh"
@@ -139,24 +140,6 @@ expect_status 1 guest panic --device "$disk"
 expect_text 'Kernel panic'
 expect_text 'guest crashed: its kernel panicked: sysrq triggered crash'
 back 'a panic'
-
-# A kernel that would never leave its panic: its pvpanic driver finds the port and reports the
-# panic.
-set --
-for file in $(modprobe --show-depends pvpanic-mmio | sed -n 's/^insmod //p'); do
-	set -- "$@" "$file"
-done
-guest_script "$@" <<'END'
-insmod /pvpanic.ko
-insmod /pvpanic-mmio.ko
-echo c >/proc/sysrq-trigger
-END
-words=panic=0
-open_guest --device "$disk"
-wait_for_guest 'usher ended'
-expect_guest 'guest crashed: its kernel panicked: sysrq triggered crash'
-expect_guest 'usher ended: 1'
-back 'a panic that pvpanic tells of'
 
 at_terminal killed sleep
 expect_equal "the keeper's exit status after kill -9 of usher-vmm, at a terminal" 137 $status

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # topology: minimal
+# guest: small
 # A device bound manually stays bound after a run; a run returns only what it bound itself.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
