@@ -40,6 +40,7 @@ struct image {
 };
 
 WALL_CALL(main, newfstatat);
+WALL_CALL(main, fstat); /* of glibc 2.39 and later */
 WALL_CALL(main, fadvise64);
 
 static int image_begin(

@@ -42,6 +42,7 @@ void pass_rom_fix(uint8_t *rom, uint64_t size, uint16_t vendor, uint16_t device)
 }
 
 WALL_CALL(main | worker, newfstatat);
+WALL_CALL(main | worker, fstat); /* of glibc 2.39 and later */
 WALL_CALL(main | worker, pread64);
 
 static int read_file(struct pass_rom *r, int fd, struct err *e)

@@ -284,6 +284,7 @@ void stats_print(struct machine *m)
 
 WALL_CALL(main, dup);
 WALL_CALL(main, newfstatat);
+WALL_CALL(main, fstat); /* of glibc 2.39 and later */
 WALL_CALL(main, close);
 WALL_CALL(main, fcntl, F_GETFL);
 WALL_CALL(main, lseek);
