@@ -180,7 +180,6 @@ static void describe_of_qemu(
 	program_arg(p, "--fd=%d", fd);
 	program_word(p, "-f");
 	program_word(p, "-o");
-	/* A guest makes no device nodes on the host. */
 	program_arg(p, "source=%s,sandbox=namespace,log_level=err,modcaps=-mknod", path);
 	if (!s->readonly)
 		return;
@@ -193,6 +192,8 @@ static void describe_rust(struct program *p, const struct guest_share *s, const 
 	program_arg(p, "--fd=%d", fd);
 	program_arg(p, "--shared-dir=%s", path);
 	program_word(p, "--sandbox=namespace");
+	/* A guest makes no device nodes on the host. */
+	program_word(p, "--modcaps=-mknod");
 	program_word(p, "--log-level=error");
 	if (s->readonly)
 		program_word(p, "--readonly");
