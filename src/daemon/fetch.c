@@ -6,6 +6,8 @@
 #include "base/fd.h"
 #include "control/client.h"
 #include "control/purpose.h"
+#include "control/value.h"
+#include "daemon/question.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -25,6 +27,7 @@ struct fetched {
 };
 
 struct fetch {
+	struct daemon *daemon;
 	int fd;
 	pid_t pid;
 	sd_event_source *source, *child;
@@ -191,13 +194,48 @@ static int fetch_begin(struct daemon *d, const struct fetch *what)
 	return r;
 }
 
+/*
+ * question_call. A keeper that ends does not answer, or refuses. Another one may have its name and
+ * folder already, before usherd has noticed the end of the first one: a child asks whoever is
+ * there.
+ */
+static void on_descriptors(void *arg, const struct control_value *answer, int *fds, size_t fd_count)
+{
+	struct borrowed b = BORROWED_NONE;
+	struct fetch *f = arg;
+
+	if (answer && borrowed_take(answer, fds, fd_count, &b) == 0) {
+		fetch_tell(f, &b, NULL);
+	} else {
+		int r = fetch_begin(f->daemon, f);
+		if (r < 0)
+			fetch_tell(f, NULL, strerror(-r));
+	}
+	borrowed_close(&b);
+	free(f);
+}
+
+static int descriptors_ask(struct kept *k, const struct fetch *what)
+{
+	struct fetch *f = malloc(sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	*f = *what;
+	int r = question_send(k, "descriptors", on_descriptors, f);
+	if (r < 0)
+		free(f);
+	return r;
+}
+
 int fetch_descriptors(struct daemon *d, const char *name, uid_t user,
 	void (*done)(void *arg, const struct borrowed *b, const char *why), void *arg)
 {
-	struct fetch what = {.user = user, .borrowed = done, .arg = arg};
+	struct fetch what = {.daemon = d, .user = user, .borrowed = done, .arg = arg};
+	struct kept *k = kept_lease(d, name);
 
 	(void)snprintf(what.name, sizeof(what.name), "%s", name);
-	return fetch_begin(d, &what);
+	return k && descriptors_ask(k, &what) == 0 ? 0 : fetch_begin(d, &what);
 }
 
 int fetch_connection(struct daemon *d, const char *name, const struct control_purpose *purpose,

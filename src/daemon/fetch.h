@@ -8,12 +8,13 @@
 struct control_purpose;
 
 /*
- * Fetches descriptors from a keeper, in a child, because a keeper may hang. @done is called once,
+ * Fetches descriptors from a keeper: over usherd's own connection to it, or in a child, which may
+ * wait for one that does not answer usherd. @done is called once,
  * later: with what the keeper has sent, which is closed afterwards, or with NULL and the reason.
  * Return: 0, -errno: @done is not called.
  */
 
-/* Those of a lease, if it is @user's, or @user is root. */
+/* Those of a lease. A child asks whose it is, which has to be @user or root. */
 int fetch_descriptors(struct daemon *d, const char *name, uid_t user,
 	void (*done)(void *arg, const struct borrowed *b, const char *why), void *arg);
 

@@ -201,13 +201,13 @@ static void job_end(struct job *j)
 	stream_drain(&j->errors);
 	/* Who waits is answered before all others are told. */
 	waiters_answer(j);
+	if (j->done)
+		j->done(j, j->arg);
 	progress_tell(j);
 	(void)sd_bus_emit_properties_changed(
 		j->daemon->bus, job_path(j, path), BUS_NAME ".Job", "State", "ExitStatus", NULL);
 	(void)sd_bus_emit_signal(
 		j->daemon->bus, BUS_PATH, BUS_NAME ".Manager", "JobDone", "os", path, job_state(j));
-	if (j->done)
-		j->done(j, j->arg);
 	if (timer_set(j, JOB_STAY_US, on_stay_over) < 0)
 		job_free(j);
 }

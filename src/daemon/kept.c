@@ -9,6 +9,7 @@
 #include "control/request.h"
 #include "control/value.h"
 #include "daemon/path.h"
+#include "daemon/question.h"
 #include "daemon/scope.h"
 #include "daemon/text.h"
 #include "daemon/watch.h"
@@ -23,7 +24,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define LINE_ROOM 16384 /* [bytes] of a line of a keeper that is of use here */
 #define RESCAN_US UINT64_C(50000) /* a keeper makes its folder first, then its socket */
 #define RESCANS_MAX 400 /* after the last change of a folder */
 #define WAIT_US (5 * UINT64_C(1000000)) /* for a keeper's answer to kept_await() */
@@ -56,15 +56,15 @@ static bool folder_is_there(const struct kept *k)
 	       access(path, F_OK) == 0;
 }
 
-static const struct kept *kept_named(const struct daemon *d, enum kept_kind kind, const char *name)
+static struct kept *kept_named(const struct daemon *d, enum kept_kind kind, const char *name)
 {
-	for (const struct kept *k = d->kept; k; k = k->next)
+	for (struct kept *k = d->kept; k; k = k->next)
 		if (k->kind == kind && k->state && strcmp(k->name, name) == 0 && folder_is_there(k))
 			return k;
 	return NULL;
 }
 
-const struct kept *kept_lease(const struct daemon *d, const char *name)
+struct kept *kept_lease(const struct daemon *d, const char *name)
 {
 	return kept_named(d, KEPT_LEASE, name);
 }
@@ -223,6 +223,7 @@ static void kept_free(struct kept *k)
 		devices_tell(k);
 	}
 	waiters_call(k->daemon, k->name);
+	questions_end(k);
 	watch_kept(k->daemon);
 	end_tell(k);
 	k->source = sd_event_source_disable_unref(k->source);
@@ -250,10 +251,11 @@ static void kept_begin(struct kept *k)
 	char path[PATH_MAX_BUS];
 
 	devices_take(k);
+	/* A borrower waits: its keeper is asked for the descriptors, and the bus told meanwhile. */
+	waiters_call(k->daemon, k->name);
 	(void)sd_bus_emit_object_added(k->daemon->bus, kept_path(k, path));
 	scope_give(k);
 	devices_tell(k);
-	waiters_call(k->daemon, k->name);
 }
 
 static bool kept_same_devices(const struct kept *a, const struct kept *b)
@@ -322,6 +324,10 @@ static void line_take(struct kept *k, const char *line, size_t len)
 
 	if (control_value_parse(line, len, &v, NULL) < 0)
 		return;
+	if (question_answer(k, v)) {
+		control_value_free(v);
+		return;
+	}
 	stuck_take(k, v);
 	if (control_value_text(v, "state")) {
 		state_take(k, v);
@@ -337,7 +343,7 @@ static void line_take(struct kept *k, const char *line, size_t len)
 /* Return: whether the keeper is there. */
 static bool lines_read(struct kept *k)
 {
-	ssize_t got = recv(k->fd, k->line + k->len, LINE_ROOM - k->len, MSG_DONTWAIT);
+	ssize_t got = question_receive(k);
 
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR;
@@ -348,7 +354,7 @@ static bool lines_read(struct kept *k)
 		k->len -= len + 1;
 		memmove(k->line, k->line + len + 1, k->len);
 	}
-	return got > 0 && k->len < LINE_ROOM;
+	return got > 0 && k->len < KEPT_LINE_ROOM;
 }
 
 static void rescan_later(struct daemon *d);
@@ -399,8 +405,11 @@ static int kept_add(struct daemon *d, enum kept_kind kind, const char *name, int
 		(void)close(fd);
 		return -ENOMEM;
 	}
-	*k = (struct kept){
-		.daemon = d, .next = d->kept, .kind = kind, .fd = fd, .line = malloc(LINE_ROOM)};
+	*k = (struct kept){.daemon = d,
+		.next = d->kept,
+		.kind = kind,
+		.fd = fd,
+		.line = malloc(KEPT_LINE_ROOM)};
 	(void)snprintf(k->name, sizeof(k->name), "%s", name);
 	d->kept = k;
 	int r = k->line ? sd_event_add_io(d->event, &k->source, fd, EPOLLIN, on_line, k) : -ENOMEM;

@@ -2,12 +2,14 @@
 #ifndef DAEMON_KEPT_H
 #define DAEMON_KEPT_H
 
+#include "control/request.h"
 #include "daemon/daemon.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
 
 struct control_value;
+struct question;
 
 /*
  * Leases and guests as objects on the bus. Each is what its keeper says over its control socket:
@@ -15,6 +17,7 @@ struct control_value;
  * again at each event. Nothing here waits.
  */
 #define KEPT_WAITERS_MAX 8
+#define KEPT_LINE_ROOM 16384 /* [bytes] of a line of a keeper that is of use here */
 
 enum kept_kind { KEPT_LEASE, KEPT_GUEST };
 
@@ -33,6 +36,10 @@ struct kept {
 	char stuck[512]; /* why devices do not go back; "": they do, or it runs */
 	size_t waiter_count;
 	sd_bus_message *waiters[KEPT_WAITERS_MAX]; /* answers to those that wait for its end */
+	struct question *questions; /* that are to be answered (daemon/question.h), a list */
+	int64_t question_last;
+	int given[CONTROL_GIVEN_MAX]; /* descriptors that have come with the line that comes */
+	size_t given_count;
 	bool asks, again; /* the answer is due; it is to be asked once more after that */
 };
 
@@ -48,7 +55,7 @@ const struct kept *kept_of_process(
 	const struct daemon *d, pid_t pid, const char (*devices)[PCI_ADDRESS_TEXT], size_t count);
 
 /* The lease or guest of that name; NULL: none. */
-const struct kept *kept_lease(const struct daemon *d, const char *name);
+struct kept *kept_lease(const struct daemon *d, const char *name);
 const struct kept *kept_guest(const struct daemon *d, const char *name);
 
 /*

@@ -167,7 +167,12 @@ static bool lease_is_of(const struct kept *k, uid_t uid)
 static void lease_fetch(void *arg)
 {
 	struct request *q = arg;
+	const struct kept *k = kept_lease(q->daemon, q->name);
 
+	if (k && !lease_is_of(k, q->uid)) {
+		lease_answer(q, NULL, "the lease is another user's");
+		return;
+	}
 	int r = fetch_descriptors(q->daemon, q->name, q->uid, lease_answer, q);
 	if (r < 0)
 		lease_answer(q, NULL, strerror(-r));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lease/borrow.h"
 
+#include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "control/client.h"
@@ -37,20 +38,18 @@ static int address_take(void *arg, const char *key, const struct control_value *
 	return 0;
 }
 
-/* Takes over the descriptors: the container's first, then each device's. */
-static int descriptors_take(
-	struct control_link *l, const struct control_value *answer, struct borrowed *ret)
+int borrowed_take(
+	const struct control_value *answer, int *fds, size_t fd_count, struct borrowed *ret)
 {
 	const struct control_value *list = control_value_member(answer, "devices");
 	struct borrowed b = BORROWED_NONE;
 
 	int r = control_value_each(list, address_take, &b);
-	if (r < 0 || !b.count || l->given_count != b.count + 1)
+	if (r < 0 || !b.count || fd_count != b.count + 1)
 		return -EPROTO;
-	b.container = l->given[0];
+	b.container = TAKE_FD(fds[0]);
 	for (size_t i = 0; i < b.count; i++)
-		b.devices[i] = l->given[i + 1];
-	l->given_count = 0;
+		b.devices[i] = TAKE_FD(fds[i + 1]);
 	*ret = b;
 	return 0;
 }
@@ -87,7 +86,7 @@ int borrow_descriptors_as(
 	*ret = BORROWED_NONE;
 	int r = descriptors_ask(run_dir, name, user, &link, &answer, e);
 	if (r == 0)
-		r = descriptors_take(&link, answer, ret);
+		r = borrowed_take(answer, link.given, link.given_count, ret);
 	if (r == -EPROTO)
 		(void)err_say(e, r, "the keeper of lease '%s' has not sent its descriptors", name);
 	control_value_free(answer);

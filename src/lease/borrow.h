@@ -22,6 +22,13 @@ struct borrowed {
 #define BORROWED_NONE ((struct borrowed){.container = -1})
 
 /*
+ * Takes over the descriptors that came with a keeper's answer: the container's, then one for each
+ * device. @fds: -1 afterwards. Return: 0; -EPROTO with nothing taken.
+ */
+int borrowed_take(
+	const struct control_value *answer, int *fds, size_t fd_count, struct borrowed *ret);
+
+/*
  * Has the keeper of a lease hand over its descriptors, closed on exec. @ret: borrowed_close() in
  * any case. Return: 0; as control_connect() and control_ask(); -EPROTO.
  */
