@@ -43,6 +43,7 @@ struct lease_words {
 	bool has_user, ends, json;
 	char *const *command; /* NULL: none */
 	char name[SERVICE_NAME_MAX];
+	pid_t keeper; /* that has started; 0: none */
 };
 
 enum { OPT_KEY = 1, OPT_FOR, OPT_OWNER, OPT_USER, OPT_END, OPT_JSON, OPT_MEMLOCK };
@@ -321,9 +322,11 @@ static int lease_find(struct lease_words *w)
 /* struct borrow.tell */
 static void print_news(void *arg, const struct keeper_news *n)
 {
-	const struct lease_words *w = arg;
+	struct lease_words *w = arg;
 	char address[PCI_ADDRESS_TEXT];
 
+	if (n->event == KEEPER_STARTED)
+		w->keeper = n->pid;
 	/* Another process has taken the lease of this key meanwhile: that is the same one. */
 	if (n->event == KEEPER_FAILED && n->error->code == -EBUSY && w->key)
 		return;
@@ -369,6 +372,22 @@ static int command_check(const struct lease_words *w)
 	return e.code == -ENOENT || e.code == -ENOTDIR ? 127 : 126; /* as for env(1) */
 }
 
+/* Prints a lease that has begun, of which all is known but when it expires. */
+static int lease_print_new(const struct lease_words *w)
+{
+	struct control_value *v = NULL;
+	char text[40];
+	struct err e = {0};
+
+	int len = snprintf(text, sizeof(text), "{\"keeper\":%d}", (int)w->keeper);
+	int r = control_value_parse(text, (size_t)len, &v, &e);
+	if (r < 0)
+		report(&e);
+	int status = r < 0 ? LOAN_OURS : lease_print(w, v);
+	control_value_free(v);
+	return status;
+}
+
 static int lease_take(struct lease_words *w)
 {
 	struct keeper k = loan_keeper(&w->loan);
@@ -397,6 +416,8 @@ static int lease_take(struct lease_words *w)
 	/* Without a key, a lease of that name is another borrower's, of an earlier process id. */
 	if (b.command || (r && (r != -EBUSY || !w->key)))
 		return r == -EBUSY ? LOAN_OURS : r;
+	if (w->keeper && !w->for_s && !w->command)
+		return lease_print_new(w);
 	r = lease_find(w);
 	return r == -ENOENT ? LOAN_OURS : r;
 }
