@@ -217,6 +217,7 @@ static int on_child(sd_event_source *source, const siginfo_t *si, void *arg)
 	struct job *j = arg;
 
 	j->pid = 0;
+	j->child = sd_event_source_disable_unref(j->child); /* it has a pidfd */
 	if (j->in_unit && (j->cancelled || j->late))
 		unit_stop(j->daemon, si->si_pid);
 	j->status = si->si_code == CLD_EXITED ? si->si_status : 128 + si->si_status;
