@@ -125,6 +125,7 @@ static void desktops_restore(struct handover *x)
 	if (r < 0)
 		error_say(x, &e);
 	log_finish(x);
+	desktop_scope_remove(env->host, x->keeper.spec->name);
 }
 
 static bool word_get(int fd, int *ret)
@@ -459,6 +460,8 @@ int handover_run(const struct keeper *k, const struct handover_words *w,
 		error_say(&x, &e);
 	child_await(&x);
 	desktop_change_end(&x.change);
+	/* Its writers were in it as well. */
+	desktop_scope_remove(x.keeper.env.host, x.keeper.spec->name);
 	log_finish(&x);
 	return r >= 0 ? r : r == -EPERM ? LEAVE_REFUSED : LOAN_OURS;
 }

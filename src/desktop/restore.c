@@ -6,6 +6,7 @@
 #include "bind/lock.h"
 #include "desktop/change.h"
 #include "desktop/command.h"
+#include "desktop/scope.h"
 #include "host/host.h"
 
 #include <errno.h>
@@ -133,6 +134,7 @@ int desktop_return(struct desktop_change *c, struct err *e)
 	for (size_t i = 0; i < c->entry.console_count; i++)
 		console_bind(&x, c->entry.consoles[i]);
 	vt_activate(&x);
+	desktop_scope_leave(c->env->host);
 	units_start(&x);
 	return x.code ? x.code : desktop_entry_remove(&c->work, c->entry.address, e);
 }

@@ -16,6 +16,10 @@
 
 #define BUS_MS 30000
 #define MOVE_MS 10000
+#define EMPTY_MS 2000
+#define CGROUPS "/sys/fs/cgroup"
+#define CGROUP_OF CGROUPS "/usher-desktop-%s"
+#define MYSELF "0" /* Ref: cgroup-v2.rst, cgroup.procs */
 
 static bool is_inside(const char *name)
 {
@@ -60,17 +64,34 @@ static int enter_unit(const char *name, struct err *e)
 
 static int enter_cgroup(const char *name)
 {
-	char path[FILE_PATH_MAX], pid[16];
+	char path[FILE_PATH_MAX];
 
-	if (access("/sys/fs/cgroup/cgroup.procs", W_OK) < 0 ||
-		file_path(path, sizeof(path), "/sys/fs/cgroup/usher-desktop-%s", name) < 0)
+	if (access(CGROUPS "/cgroup.procs", W_OK) < 0 ||
+		file_path(path, sizeof(path), CGROUP_OF, name) < 0)
 		return 0;
 	if (mkdir(path, 0755) < 0 && errno != EEXIST)
 		return 0;
-	(void)file_path(path, sizeof(path), "/sys/fs/cgroup/usher-desktop-%s/cgroup.procs", name);
-	(void)snprintf(pid, sizeof(pid), "%d", getpid());
-	(void)file_write(path, pid);
+	(void)file_path(path, sizeof(path), CGROUP_OF "/cgroup.procs", name);
+	(void)file_write(path, MYSELF);
 	return 0;
+}
+
+void desktop_scope_leave(struct host *h)
+{
+	if (!desktop_has_systemd(h) && is_inside("/usher-desktop-"))
+		(void)file_write(CGROUPS "/cgroup.procs", MYSELF);
+}
+
+void desktop_scope_remove(struct host *h, const char *name)
+{
+	const int64_t end = clock_ms() + EMPTY_MS;
+	char path[FILE_PATH_MAX];
+
+	if (desktop_has_systemd(h) || file_path(path, sizeof(path), CGROUP_OF, name) < 0)
+		return;
+	/* The kernel may take a process out of its cgroup after its parent has waited for it. */
+	while (rmdir(path) < 0 && errno == EBUSY && clock_ms() < end)
+		desktop_pause(DESKTOP_POLL_MS);
 }
 
 int desktop_scope_enter(struct host *h, const char *name, struct err *e)

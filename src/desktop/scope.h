@@ -13,4 +13,13 @@ struct host;
  */
 int desktop_scope_enter(struct host *h, const char *name, struct err *e);
 
+/*
+ * Without systemd: goes back to the host's first cgroup. A desktop that is started in the guest's
+ * would stay in it for as long as it runs.
+ */
+void desktop_scope_leave(struct host *h);
+
+/* Without systemd: removes the guest's cgroup, unless another process is in it. */
+void desktop_scope_remove(struct host *h, const char *name);
+
 #endif

@@ -47,8 +47,11 @@ expect_text 'open in Xorg'
 expect_ok hand_over brief
 as_first 'the end of the guest'
 expect_log 'ended with status 0'
+! grep -q usher "/proc/$(cat "$work/pid")/cgroup" || fail "the desktop is in $(cat "/proc/$(cat "$work/pid")/cgroup")"
+wait_until 10 [ ! -e /sys/fs/cgroup/usher-desktop-screen ]
 expect_ok hand_over drive
 expect_log 'drives the card'
 grep -q /usher-desktop-screen "/proc/$(pidof usher-vmm)/cgroup" || fail 'it is not in a cgroup of its own'
 expect_ok usher stop screen
 as_first 'a stop'
+wait_until 10 [ ! -e /sys/fs/cgroup/usher-desktop-screen ]
