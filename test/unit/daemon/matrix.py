@@ -137,6 +137,21 @@ def test_front(service):
         assert says == usher_says(service, line, BINDER), (says, usher_says(service, line, BINDER))
         # Of the three, polkit permits BINDER one.
         assert ("polkit" in says[2]) == (verb != "bind"), says
+    front_stays(folder)
+
+
+def front_stays(folder):
+    """What usherd has root's `usher` do needs no other program, and no library."""
+    folder.joinpath("usher-whole").write_text("#!/bin/sh\necho whole\n")
+    nothing = "0000:ff:1f.7"
+    for line, stays in ((f"bind {nothing} --json", True), (f"release {nothing} --timeout=5 --json", True),
+                        (f"lease {nothing} --json --user=+5 --key=5+x --for=9 --memlock=1G", True),
+                        (f"lease {nothing} --json --user=+5 --owner=1:2", True), ("lease --end --key=x", True),
+                        (f"lease {nothing} --user=root --key=x", False), (f"lease {nothing} -- true", False),
+                        (f"lease {nothing} --plan --json", False), (f"show {nothing}", False)):
+        done = subprocess.run([folder / "usher", *line.split()], cwd="/", timeout=60, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True)
+        assert (done.stdout != "whole\n") == stays, (line, done)
 
 
 def test_own_guest(service):
