@@ -21,10 +21,12 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define RESCAN_US UINT64_C(50000) /* a keeper makes its folder first, then its socket */
+#define REPLACE_READS 64 /* of what a keeper has said that ends */
 #define RESCANS_MAX 400 /* after the last change of a folder */
 #define WAIT_US (5 * UINT64_C(1000000)) /* for a keeper's answer to kept_await() */
 
@@ -46,20 +48,29 @@ const char *kept_path(const struct kept *k, char *buf)
 	return bus_path(buf, kinds[k->kind], k->name);
 }
 
-/* A keeper removes its folder before it says its last word, which may come here much later. */
-static bool folder_is_there(const struct kept *k)
+/* Return: 0: there is no such socket. */
+static ino_t socket_inode(const struct daemon *d, enum kept_kind kind, const char *name)
 {
 	char path[FILE_PATH_MAX];
+	struct stat st;
 
-	return file_path(path, sizeof(path), "%s/%s/%s", k->daemon->run_dir, folders[k->kind],
-		       k->name) >= 0 &&
-	       access(path, F_OK) == 0;
+	int r = file_path(path, sizeof(path), "%s/%s/%s/control", d->run_dir, folders[kind], name);
+	return r >= 0 && lstat(path, &st) == 0 ? st.st_ino : 0;
+}
+
+/*
+ * A keeper removes its folder before it says its last word, which may come here much later, when
+ * the name is another keeper's.
+ */
+static bool keeper_is_there(const struct kept *k)
+{
+	return socket_inode(k->daemon, k->kind, k->name) == k->socket;
 }
 
 static struct kept *kept_named(const struct daemon *d, enum kept_kind kind, const char *name)
 {
 	for (struct kept *k = d->kept; k; k = k->next)
-		if (k->kind == kind && k->state && strcmp(k->name, name) == 0 && folder_is_there(k))
+		if (k->kind == kind && k->state && strcmp(k->name, name) == 0 && keeper_is_there(k))
 			return k;
 	return NULL;
 }
@@ -222,7 +233,9 @@ static void kept_free(struct kept *k)
 		(void)sd_bus_emit_object_removed(k->daemon->bus, kept_path(k, path));
 		devices_tell(k);
 	}
-	waiters_call(k->daemon, k->name);
+	/* Whoever waits for the name waits for the keeper that has it. */
+	if (!k->is_replaced)
+		waiters_call(k->daemon, k->name);
 	questions_end(k);
 	watch_kept(k->daemon);
 	end_tell(k);
@@ -397,7 +410,7 @@ static int keeper_connect(const char *path)
 	return r;
 }
 
-static int kept_add(struct daemon *d, enum kept_kind kind, const char *name, int fd)
+static int kept_add(struct daemon *d, enum kept_kind kind, const char *name, ino_t inode, int fd)
 {
 	struct kept *k = calloc(1, sizeof(*k));
 
@@ -411,6 +424,7 @@ static int kept_add(struct daemon *d, enum kept_kind kind, const char *name, int
 		.fd = fd,
 		.line = malloc(KEPT_LINE_ROOM)};
 	(void)snprintf(k->name, sizeof(k->name), "%s", name);
+	k->socket = inode;
 	d->kept = k;
 	int r = k->line ? sd_event_add_io(d->event, &k->source, fd, EPOLLIN, on_line, k) : -ENOMEM;
 	if (r < 0)
@@ -418,12 +432,21 @@ static int kept_add(struct daemon *d, enum kept_kind kind, const char *name, int
 	return r;
 }
 
-static bool is_known(const struct daemon *d, enum kept_kind kind, const char *name)
+static struct kept *kept_known(const struct daemon *d, enum kept_kind kind, const char *name)
 {
-	for (const struct kept *k = d->kept; k; k = k->next)
+	for (struct kept *k = d->kept; k; k = k->next)
 		if (k->kind == kind && strcmp(k->name, name) == 0)
-			return true;
-	return false;
+			return k;
+	return NULL;
+}
+
+/* Another keeper has its name. What this one has said is read, but it was the last. */
+static void kept_replace(struct kept *k)
+{
+	for (unsigned i = 0; i < REPLACE_READS && lines_read(k); i++)
+		;
+	k->is_replaced = true;
+	kept_free(k);
 }
 
 /* Return: whether a keeper may be about to open its socket. */
@@ -431,12 +454,20 @@ static bool keeper_find(struct daemon *d, enum kept_kind kind, const char *name)
 {
 	char path[FILE_PATH_MAX];
 
-	if (name[0] == '.' || strlen(name) >= sizeof(d->kept->name) || is_known(d, kind, name) ||
+	if (name[0] == '.' || strlen(name) >= sizeof(d->kept->name) ||
 		file_path(path, sizeof(path), "%s/%s/%s/control", d->run_dir, folders[kind], name) <
 			0)
 		return false;
+	const ino_t inode = socket_inode(d, kind, name);
+	struct kept *known = kept_known(d, kind, name);
+	if (known && (!inode || known->socket == inode))
+		return false;
+	if (known)
+		kept_replace(known);
 	int fd = keeper_connect(path);
-	return fd < 0 || kept_add(d, kind, name, fd) < 0;
+	if (fd >= 0 && socket_inode(d, kind, name) != inode)
+		fd_close(&fd);
+	return fd < 0 || kept_add(d, kind, name, inode, fd) < 0;
 }
 
 static bool folder_scan(struct daemon *d, enum kept_kind kind)
@@ -494,7 +525,7 @@ int kept_await(struct daemon *d, const char *name, void (*call)(void *arg), void
 	if (!kept_lease(d, name))
 		folders_scan(d);
 	/* It is not connected: it has ended meanwhile. */
-	if (kept_lease(d, name) || !is_known(d, KEPT_LEASE, name)) {
+	if (kept_lease(d, name) || !kept_known(d, KEPT_LEASE, name)) {
 		call(arg);
 		return 0;
 	}

@@ -27,6 +27,8 @@ struct kept {
 	enum kept_kind kind;
 	char name[64];
 	int fd; /* to its keeper */
+	ino_t socket; /* inode of the keeper's socket: another keeper may have the name later */
+	bool is_replaced; /* and has it by now */
 	sd_event_source *source;
 	char *line; /* what has come of the next line */
 	size_t len;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Messages that no library sends, and words that are made to break an answer. For service.py."""
+"""Messages that no library sends, words that are made to break an answer, names that come back. For service.py."""
 import os
 import socket
 import struct
@@ -123,4 +123,15 @@ def test_process_of_another(service):
     assert no_lease()
 
 
-TESTS = [test_process_of_another, test_hoarded_descriptors, test_cut_words]
+def test_same_key_again(service):
+    """A key is free when its lease has ended, also before usherd has noticed that."""
+    bus = connect()
+    for _ in range(40):
+        for fd in lease(bus, [DISK], key="again")[2].values():
+            os.close(fd)
+        path = manager(bus).Return("again")
+        job = dbus.Interface(bus.get_object(NAME, path, introspect=False), NAME + ".Job")
+        assert job.Wait()[:2] == ("done", 0)
+
+
+TESTS = [test_same_key_again, test_process_of_another, test_hoarded_descriptors, test_cut_words]
