@@ -3,7 +3,7 @@
 # topology: cards
 # init: systemd
 # guest: small
-# timeout: 300
+# timeout: 400
 # usherd as './dev install' leaves it, on a host with systemd, polkitd, logind and systemd-machined. A user of
 # the group vfio borrows a disk and drives it while another one is refused; the lease is revoked in
 # mid-I/O, and the daemon is killed meanwhile. The same user runs a guest with the disk. Saved guests run in units of their own. The host does not
