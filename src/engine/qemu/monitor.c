@@ -58,8 +58,9 @@ static int answer_judge(struct monitor *m, const struct control_value *v, uint64
 	if (!control_value_number(v, "id", &of) || of != (int64_t)id)
 		return 0;
 	if (error) {
+		const char *class = control_value_text(error, "class");
 		(void)snprintf(m->refusal, sizeof(m->refusal), "%s", why ? why : "");
-		return -EREMOTEIO;
+		return class && strcmp(class, "DeviceNotFound") == 0 ? -ENODEV : -EREMOTEIO;
 	}
 	return control_value_member(v, "return") ? 1 : -EPROTO;
 }

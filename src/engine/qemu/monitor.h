@@ -31,7 +31,8 @@ struct monitor {
 /*
  * Has QEMU do @command, JSON with "execute" and perhaps "arguments". @ret: its answer,
  * control_value_free(); NULL: it does not matter.
- * Return: 0; -EREMOTEIO it refuses; -ETIMEDOUT, -EPIPE, -EPROTO, -errno.
+ * Return: 0; -ENODEV it has no such device; -EREMOTEIO it refuses; -ETIMEDOUT, -EPIPE, -EPROTO,
+ * -errno.
  */
 int monitor_ask(struct monitor *m, const char *command, struct control_value **ret);
 

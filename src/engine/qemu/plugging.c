@@ -105,7 +105,7 @@ static int slot_read(struct monitor *m, struct lent *l)
 	l->slot[0] = '\0';
 	int r = monitor_ask(m, text, &v);
 	if (r < 0)
-		return r == -EREMOTEIO ? 0 : r; /* it left in between */
+		return r == -ENODEV || r == -EREMOTEIO ? 0 : r; /* it left in between */
 	const char *path = control_value_text(v, "return");
 	const char *name = path ? strrchr(path, '/') : NULL;
 	if (name && is_port(name + 1) && strlen(name + 1) < NAME_MAX_BYTES)
@@ -243,6 +243,7 @@ int monitor_unplug(struct monitor *m, const struct wire_order *o)
 		found = lent_find(&p, list[i]);
 	if (!found)
 		return -ENODEV;
+	/* The guest may let go in between, of what it was asked for before: -ENODEV. */
 	r = device_delete(m, found->id);
 	/* QEMU's class of this error is that of all others. */
 	return r == -EREMOTEIO && strstr(m->refusal, "already in the process of unplug") ? 0 : r;

@@ -196,12 +196,15 @@ static const struct answer two_ports[] = {
 	{"qom-list",
 		"\"return\": [{\"name\": \"usher-slot0\", \"type\": \"child<pcie-root-port>\"},"
 		"{\"name\": \"usher0\"}, {\"name\": \"usher-qmp\"}, {\"name\": \"usher-spare0\"}, "
-		"{\"name\": \"usher7\"}, {\"name\": \"usher-0000.05.00.00\"}, {\"odd\": 1}]"},
+		"{\"name\": \"usher1\"}, {\"name\": \"usher7\"}, "
+		"{\"name\": \"usher-0000.05.00.00\"}, {\"odd\": 1}]"},
 	{"qom-get", "\"return\": \"/machine/peripheral/usher-slot0/usher-slot0\""},
 	{"\"host\":\"0000:06:00.0\"",
 		"\"error\": {\"class\": \"GenericError\", \"desc\": \"no way\"}"},
 	{"\"id\":\"usher0\"", "\"error\": {\"class\": \"GenericError\", \"desc\": "
 			      "\"Device usher0 is already in the process of unplug\"}"},
+	{"\"id\":\"usher1\"", "\"error\": {\"class\": \"DeviceNotFound\", \"desc\": "
+			      "\"Device 'usher1' not found\"}"},
 	{0}};
 
 static struct wire_order card(enum wire_order_kind kind, uint8_t bus, uint8_t count)
@@ -245,6 +248,11 @@ START_TEST(a_card_is_asked_for_once)
 	/* QEMU has asked the guest before. */
 	ck_assert_int_eq(obey(card(WIRE_ORDER_UNPLUG, 4, 1)), 0);
 	ck_assert(was_told("\"device_del\",\"arguments\":{\"id\":\"usher0\"}"));
+	/* The guest has let it go meanwhile. */
+	spec.device_count = 2;
+	spec.devices[1].address = (struct pci_address){.bus = 7};
+	ck_assert_int_eq(obey(card(WIRE_ORDER_UNPLUG, 7, 1)), -ENODEV);
+	ck_assert(was_told("\"device_del\",\"arguments\":{\"id\":\"usher1\"}"));
 }
 END_TEST
 
