@@ -19,8 +19,9 @@ swap() {
 	wait_until 60 settles
 }
 
+# QEMU forgets a device first, and frees it, with its hold on a disk, in an RCU callback.
 insert() {
-	expect_ok qmp device_add "{\"driver\": \"$1\", \"id\": \"nic\", \"bus\": \"port2\"${2:-}}"
+	wait_until 60 qmp device_add "{\"driver\": \"$1\", \"id\": \"nic\", \"bus\": \"port2\"${2:-}}"
 	wait_until 60 test -e "$pci/$nic"
 }
 
@@ -76,7 +77,7 @@ expect_ok qmp device_del '{"id": "nic"}'
 wait $! || fail "$(cat "$work/gone")"
 cat "$work/gone"
 wait_unplugged nic "$nic"
-expect_ok qmp blockdev-del '{"node-name": "spare"}'
+wait_until 60 qmp blockdev-del '{"node-name": "spare"}'
 
 insert e1000e
 wait_until 60 test -e "$pci/$nic/driver"
