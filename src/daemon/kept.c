@@ -80,9 +80,11 @@ struct kept *kept_lease(const struct daemon *d, const char *name)
 	return kept_named(d, KEPT_LEASE, name);
 }
 
-const struct kept *kept_guest(const struct daemon *d, const char *name)
+/* usherd may not know a keeper yet that has begun just now, with the name of an earlier one. */
+bool kept_guest(const struct daemon *d, const char *name)
 {
-	return kept_named(d, KEPT_GUEST, name);
+	return name[0] && name[0] != '.' && !strchr(name, '/') &&
+	       strlen(name) < sizeof(d->kept->name) && socket_inode(d, KEPT_GUEST, name) != 0;
 }
 
 static bool kept_has(const struct kept *k, struct pci_address a)

@@ -56,9 +56,11 @@ const struct kept *kept_of_device(const struct daemon *d, struct pci_address a);
 const struct kept *kept_of_process(
 	const struct daemon *d, pid_t pid, const char (*devices)[PCI_ADDRESS_TEXT], size_t count);
 
-/* The lease or guest of that name; NULL: none. */
+/* The lease of that name; NULL: none. */
 struct kept *kept_lease(const struct daemon *d, const char *name);
-const struct kept *kept_guest(const struct daemon *d, const char *name);
+
+/* Whether there is a guest of that name: its keeper's socket. */
+bool kept_guest(const struct daemon *d, const char *name);
 
 /*
  * Calls @call once the lease of that name is on the bus, or is known to have ended. Whoever is told
