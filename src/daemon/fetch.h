@@ -14,7 +14,7 @@ struct control_purpose;
  * Return: 0, -errno: @done is not called.
  */
 
-/* Those of a lease. A child asks whose it is, which has to be @user or root. */
+/* Those of a lease. The child gets them if @user has the lease, or is root. */
 int fetch_descriptors(struct daemon *d, const char *name, uid_t user,
 	void (*done)(void *arg, const struct borrowed *b, const char *why), void *arg);
 

@@ -199,7 +199,7 @@ static void job_end(struct job *j)
 
 	stream_drain(&j->out);
 	stream_drain(&j->errors);
-	/* Who waits is answered before all others are told. */
+	/* Callers that wait get their answers before the signals go out. */
 	waiters_answer(j);
 	if (j->done)
 		j->done(j, j->arg);
