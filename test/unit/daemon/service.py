@@ -327,6 +327,11 @@ def guest_start(name):
         listener.close()
         return pid
     die_with_parent()
+    end_after(lambda: guest_serve(listener, name))
+
+
+def guest_serve(listener, name):
+    """Its devices are one more at each signal, and its clients are told."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     devices, clients = [OTHER], []
     # usherd is one client, its monitor of faults another.
@@ -334,7 +339,8 @@ def guest_start(name):
     while signal.sigwait([signal.SIGUSR1]):
         devices.append(CARD)
         for client in clients:
-            client.sendall(b'{"event":"attached","message":"' + CARD.encode() + b'"}\n')
+            with contextlib.suppress(BrokenPipeError):  # one that has gone
+                client.sendall(b'{"event":"attached","message":"' + CARD.encode() + b'"}\n')
 
 
 def clients_serve(listener, name, devices, clients):
@@ -404,12 +410,15 @@ def borrow_once(dice, key):
 
 def borrower_main(seed):
     """Borrows again and again, whatever the daemon does; then gives back what it has by a key."""
+    os.setgroups([4000])
+    os.setresgid(MEMBER, MEMBER, MEMBER)
+    os.setresuid(MEMBER, MEMBER, MEMBER)
     dice = random.Random(seed)
     key = f"b{seed}"
     while not STOP.exists():
         pid = os.fork()
         if pid == 0:
-            os._exit(0 if borrow_once(random.Random(dice.random()), key) else 3)
+            end_after(lambda: borrow_once(random.Random(dice.random()), key) or os._exit(3))
         if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) not in (0, -signal.SIGKILL):
             os._exit(3)
         dice.random()
@@ -430,11 +439,7 @@ def test_killed(service, kills):
     for seed in range(BORROWERS):
         pid = os.fork()
         if pid == 0:
-            os.setgroups([4000])
-            os.setresgid(MEMBER, MEMBER, MEMBER)
-            os.setresuid(MEMBER, MEMBER, MEMBER)
-            borrower_main(seed)
-            os._exit(0)
+            end_after(lambda s=seed: borrower_main(s))
         pids.append(pid)
     size = logged
     for _ in range(kills):

@@ -83,7 +83,7 @@ class Guest:
         self.pid = os.fork()
         if self.pid == 0:
             die_with_parent()
-            self.serve(listener)
+            end_after(lambda: self.serve(listener))
         listener.close()
         # usherd has it on the bus: so await_end() can tell that it is not there any more.
         until(lambda: not error_of(lambda: introspect_guest(name)), "a guest on the bus")
@@ -98,10 +98,15 @@ class Guest:
                 continue
             die_with_parent()
             if os.getppid() == own:  # else it has ended before that
-                client.sendall(json.dumps({"protocol": 1, "usher": "0", "guest": self.name}).encode() + b"\n")
-                for line in client.makefile():
-                    self.answer(client, json.loads(line)["command"])
+                end_after(lambda c=client: self.talk(c))
             os._exit(0)
+
+    def talk(self, client):
+        """Until the client goes, be it in the middle of an answer."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            client.sendall(json.dumps({"protocol": 1, "usher": "0", "guest": self.name}).encode() + b"\n")
+            for line in client.makefile():
+                self.answer(client, json.loads(line)["command"])
 
     def answer(self, client, command):
         self.state["pid"] = os.getppid()
