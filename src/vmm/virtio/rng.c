@@ -10,8 +10,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <sys/random.h>
 
 #define CLASS_OTHER 0x00ff00 /* no class of its own: what a driver knows it by is the device ID */
 #define BYTES_MAX 1024 /* of one answer; a driver that wants more asks again */
@@ -26,15 +25,6 @@ struct virtio_rng {
 };
 
 WALL_CALL(worker, getrandom);
-
-/*
- * The kernel's generator itself: getrandom(3) of glibc 2.41 and later first maps memory for the
- * generator of the vDSO (Linux 6.11), which a worker may not.
- */
-static long bytes_get(uint8_t *bytes, uint64_t size)
-{
-	return syscall(SYS_getrandom, bytes, (size_t)size, 0);
-}
 
 /* Under the lock. Takes a chain to work on. Return: false: there is none. */
 static bool chain_take(struct virtio_rng *g)
@@ -74,7 +64,8 @@ static void rng_serve(struct worker_job *j)
 	lock_take(lock);
 	while ((more = chain_take(g))) {
 		lock_drop(lock);
-		const long count = bytes_get(g->bytes, min_u64(g->chain.in_size, BYTES_MAX));
+		const ssize_t count =
+			getrandom(g->bytes, (size_t)min_u64(g->chain.in_size, BYTES_MAX), 0);
 		lock_take(lock);
 		chain_answer(g, count > 0 ? (size_t)count : 0);
 	}
