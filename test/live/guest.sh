@@ -85,14 +85,9 @@ start_guest() {
 	become=
 	keeper=$!
 	at_exit "kill -9 $keeper 2>/dev/null"
-	wait_until 120 ready_or_ended
+	wait_for_line 120 "$work/console" 'guest: ready\|Kernel panic' 1 "$keeper"
 	! stillborn "$work/console" || { wait "$keeper"; start_guest "$@"; return; }
 	grep -q 'guest: ready' "$work/console" || fail "the guest ended early: $(cat "$work/keeper")"
-}
-
-ready_or_ended() {
-	grep -q 'guest: ready\|Kernel panic' "$work/console" ||
-		! grep -q '^State:.[^Z]' "/proc/$keeper/status"
 }
 
 # guest_script [FILE…] <SCRIPT: what a guest with usher.do=script runs, with all commands of busybox
@@ -117,6 +112,7 @@ open_guest() {
 		until run_script "$@"; status_=$?; ! stillborn "$console"; do :>"$console"; done
 		echo "usher ended: $status_"
 	} >>"$console" 2>&1 &
+	guest_process=$!
 	exec 8>"$work/to_guest"
 }
 
@@ -127,12 +123,13 @@ run_script() {
 
 # wait_for_guest PATTERN: until a line of the guest or of usher run matches; fails at an early end.
 wait_for_guest() {
-	wait_until 240 said_or_ended "$1"
+	wait_for_line 240 "$console" "$1\|^usher ended"
 	expect_guest "$1"
 }
 
-said_or_ended() {
-	grep -q -- "$1" "$console" || grep -q '^usher ended' "$console"
+# wait_for_times N PATTERN: until so many lines match, or the guest has ended.
+wait_for_times() {
+	wait_for_line 240 "$console" "$2" "$1" "$guest_process"
 }
 
 # expect_guest PATTERN [MESSAGE]: a line of the guest or of usher run matches.

@@ -120,9 +120,18 @@ wait_until() {
 	until_=$(($(seconds_up) + $1))
 	shift
 	until "$@" >/dev/null 2>&1; do
-		[ "$(seconds_up)" -lt "$until_" ] || fail "waited in vain for: $*"
+		read -r up_ _ </proc/uptime
+		[ "${up_%.*}" -lt "$until_" ] || fail "waited in vain for: $*"
 		sleep 0.1
 	done
+}
+
+# wait_for_line SECONDS FILE PATTERN [COUNT [PID]]: until so many lines of the file match (default: 1), or
+# the process has ended.
+# wait_until would take a quarter of the processor from a guest that has to write the line.
+wait_for_line() {
+	"$top/build/test/live/await_line" "$@"
+	[ $? -ne 1 ] || fail "waited in vain for '$3' in $2"
 }
 
 seconds_up() {

@@ -22,7 +22,7 @@ boots() { # six of one guest, or as many as it lives
 	open_guest --name again --device "$disk" --device "$nic" --memory 256M \
 		--stats="$work/stats" --trace-bar "$nic:0" --peers
 	for boot in 1 2 3 4 5 6; do
-		wait_until 120 said_or_ended_at $boot
+		wait_for_times $boot 'guest: ready'
 		said $boot 'guest: ready' || break
 		expect_driver "$disk" vfio-pci
 		expect_driver "$nic" vfio-pci
@@ -33,10 +33,7 @@ boots() { # six of one guest, or as many as it lives
 		expect_equal "VFIO groups, boot $boot" 0 "$(grep -c '/dev/vfio/[0-9]' "$work/fds")"
 		[ $boot -lt 6 ] && echo reboot >&8 || echo off >&8
 	done
-	wait_until 120 grep -q '^usher ended' "$console"
-}
-said_or_ended_at() {
-	said "$1" 'guest: ready' || grep -q '^usher ended' "$console"
+	wait_for_guest '^usher ended'
 }
 until boots; ! stillborn_again "$console"; do :; done
 wait_for_guest '^usher ended: 0'

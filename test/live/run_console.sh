@@ -204,8 +204,7 @@ head -n 1 "$work/log" | grep -qx 'to the file' || fail 'the file has not what th
 
 # After a reboot all of that is there again.
 echo again >&8
-again() { [ "$(grep -c '^guest: ready' "$console")" = 2 ] || grep -q '^usher ended' "$console"; }
-wait_until 240 again
+wait_for_times 2 '^guest: ready'
 expect_ok ask "$folder/port-agent" 'once more'
 expect_text 'heard once more'
 kill -TERM "$(vmm_pid)"
@@ -252,7 +251,7 @@ usher run --name talk --console none --port both,stdio --kernel "$kernel" --init
 keeper=$!
 at_exit "kill -9 $keeper 2>/dev/null"
 echo 'a word' >&9
-wait_until 120 grep -q 'heard a word' "$work/both"
+wait_for_line 120 "$work/both" 'heard a word'
 [ "$(cat "$work/both")" = 'heard a word' ] || fail "the port has more: $(cat "$work/both")"
 expect_ok usher console --history talk
 expect_text 'guest: heard a word'

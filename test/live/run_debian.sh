@@ -130,11 +130,8 @@ at_exit "kill -9 $viewer 2>/dev/null"
 fail_with_guest() {
 	fail "$1: $(cat "$work/news"; tail -40 "$work/console")"
 }
-said() { # PATTERN
-	grep -q -- "$1" "$work/console" || ! kill -0 "$viewer" 2>/dev/null
-}
 wait_for_debian() { # PATTERN
-	wait_until "${2:-180}" said "$1"
+	wait_for_line 180 "$work/console" "$1" 1 "$viewer"
 	grep -q -- "$1" "$work/console" || fail_with_guest "the guest has not said '$1'"
 }
 wait_for_debian '^debian login:'

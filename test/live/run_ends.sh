@@ -154,7 +154,7 @@ start_read() {
 	run_guest sleep --device "$disk" >"$work/log" 2>&1 &
 	become=
 	keeper=$!
-	wait_until 120 ready_or_ended
+	wait_for_line 120 "$work/console" 'guest: ready\|Kernel panic' 1 "$keeper"
 }
 until start_read; ! stillborn "$work/console"; do wait "$keeper"; done
 kill -9 $reader

@@ -79,17 +79,9 @@ python3 "$work/serve.py" "$work/file" >"$work/served" 2>&1 &
 at_exit "kill -9 $! 2>/dev/null"
 wait_until 30 grep -q 'host: serves' "$work/served"
 
-# took N: the file, so often. knocked N: the guest, at as many addresses.
+# took N: the file, so often.
 took() {
 	[ "$(grep -c "host: took $sum" "$work/served")" = "$1" ]
-}
-
-knocked() {
-	[ "$(grep -c '^guest: knocks' "$console")" = "$1" ]
-}
-
-waits_again() {
-	[ "$(grep -c '^guest: waits' "$console")" = 2 ]
 }
 
 # is_walled PID: passt is nobody, and can do nothing.
@@ -208,7 +200,7 @@ strace -qq -c -o "$work/calls" -p "$vmm" &
 strace=$!
 echo go >&8
 wait_for_guest '^guest: eth0 got'
-wait_until 60 grep -q "host: took $sum" "$work/served"
+wait_for_line 60 "$work/served" "host: took $sum"
 kill -INT $strace
 wait $strace
 echo go >&8
@@ -216,7 +208,7 @@ frames=$(($(cat /sys/class/net/usr0/statistics/rx_packets) + $(cat /sys/class/ne
 calls=$(sed -n 's/^100.00 *[^ ]* *[^ ]* *\([0-9]*\) .*/\1/p' "$work/calls")
 # The console makes some; a card that usher-vmm serves makes more than one a frame.
 [ "${calls:-0}" -lt $((frames / 3)) ] || fail "$calls system calls for $frames frames: $(cat "$work/calls")"
-wait_until 120 waits_again
+wait_for_times 2 '^guest: waits'
 echo go >&8
 echo go >&8
 exec 8>&-
@@ -331,7 +323,7 @@ END
 ip netns exec usher-far python3 "$work/asks.py" >"$work/asked" 2>&1
 expect_equal 'the answer by the forwarded UDP port' 'host: answered who is there?' "$(cat "$work/asked")"
 echo go >&8
-wait_until 120 knocked 8
+wait_for_times 8 '^guest: knocks'
 ! grep -q secret "$console" || fail 'the guest reaches the host'"'"'s loopback'
 expect_guest '^guest: knocks at 10.8.0.1 7001: answered'
 expect_guest '^guest: knocks at fd00:8::1 7001: answered'
@@ -339,7 +331,7 @@ expect_guest '^guest: knocks at fd00:8::1 7001: answered'
 echo go >&8
 exec 8>&-
 wait_for_guest '^guest: drinks'
-wait_until 60 grep -q 'host: drinks' "$work/served"
+wait_for_line 60 "$work/served" 'host: drinks'
 kill -9 "$passt"
 wait_for_guest '^usher ended: 0'
 expect_guest 'the user-mode network is gone: the guest goes on without a link'

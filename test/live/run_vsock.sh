@@ -35,16 +35,12 @@ END
 
 # talked N: the host calls, and then the guest calls the host, which answers with the same file.
 talked() {
-	wait_until 60 said_times "guest: listens" "$1"
+	wait_for_line 60 "$console" '^guest: listens' "$1"
 	"$talk" connect "$cid" 7001 <"$work/file" || fail 'the host cannot call'
 	timeout 60 "$talk" listen "${door}7002" <"$work/file" >"$work/back" ||
 		fail 'nobody calls the host'
 	[ "$(sha256sum <"$work/back" | cut -d' ' -f1)" = "$sum" ] || fail 'the host got something else'
-	wait_until 60 said_times "guest: answered $sum" "$1"
-}
-
-said_times() {
-	[ "$(grep -c "^$1" "$console")" -ge "$2" ]
+	wait_for_line 60 "$console" "^guest: answered $sum" "$1"
 }
 
 # Without the host's kernel: the socket is the caller's alone, and goes with the guest. A port where

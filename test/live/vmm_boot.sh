@@ -28,7 +28,7 @@ start_vmm() {
 	become=
 	keeper=$!
 	exec 8>"$work/in"
-	wait_until 90 ready_or_ended
+	wait_for_line 90 "$work/console" 'guest: ready\|Kernel panic' 1 "$keeper"
 }
 until start_vmm; ! stillborn "$work/console"; do wait "$keeper"; done
 grep -q 'guest: ready' "$work/console" || fail 'the guest ended early'
