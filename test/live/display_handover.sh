@@ -15,7 +15,7 @@ scopes=/sys/fs/cgroup/system.slice
 unit=display-manager.service
 cat >/etc/systemd/system/$unit <<-END
 	[Service]
-	ExecStart=/usr/bin/python3 -B $top/test/live/screen.py $node 7
+	ExecStart=$top/build/test/live/draw_screen $node 7
 END
 systemctl daemon-reload
 at_exit "systemctl stop $unit; rm /etc/systemd/system/$unit; systemctl daemon-reload"

@@ -9,7 +9,7 @@
 display=$(address_of 1234:1111)
 modprobe -q bochs || modprobe -q bochs-drm || skip 'no driver for the display'
 node=$(ls -d "$pci/$display"/drm/card*) && node=/dev/dri/${node##*/}
-ln -s "$(readlink -f /usr/bin/python3)" "$work/Xorg"
+ln -s "$top/build/test/live/draw_screen" "$work/Xorg"
 mkdir -p /etc/X11
 [ ! -e /etc/X11/default-display-manager ] || cp -p /etc/X11/default-display-manager "$work/manager"
 echo /usr/sbin/lightdm >/etc/X11/default-display-manager
@@ -18,7 +18,7 @@ cat >/etc/init.d/lightdm <<END
 case \$1 in
 start)
 	[ ! -e $work/pid ] || exit 0
-	setsid $work/Xorg -B $top/test/live/screen.py $node 7 >$work/drawn 2>&1 </dev/null &
+	setsid $work/Xorg $node 7 >$work/drawn 2>&1 </dev/null &
 	echo \$! >$work/pid
 	until grep -q drawn $work/drawn; do sleep 0.1; done
 	;;
