@@ -21,10 +21,11 @@ at_exit 'cat "$work/told" "$work/told.json"; kill $monitors 2>/dev/null'
 # told TEXT, told_json KEY=VALUE…: whether a monitor has a line with it.
 told() { grep -q -- "$1" "$work/told"; }
 told_json() {
-	python3 -c 'import json, sys
-wanted = dict(word.split("=", 1) for word in sys.argv[2:])
-sys.exit(not any(all(json.loads(line)[key] == value for key, value in wanted.items())
-                 for line in open(sys.argv[1])))' "$work/told.json" "$@"
+	cp "$work/told.json" "$work/matches"
+	for word_; do
+		grep "\"${word_%%=*}\": *\"${word_#*=}\"" "$work/matches" >"$work/fewer" || return
+		mv "$work/fewer" "$work/matches"
+	done
 }
 
 # Replace the network card: QEMU 7.2 injects no error into that one, but does into this one.
