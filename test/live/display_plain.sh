@@ -52,6 +52,6 @@ wait_until 10 [ ! -e /sys/fs/cgroup/usher-desktop-screen ]
 expect_ok hand_over drive
 expect_log 'drives the card'
 grep -q /usher-desktop-screen "/proc/$(pidof usher-vmm)/cgroup" || fail 'it is not in a cgroup of its own'
-expect_ok usher stop screen
+expect_ok usher stop --timeout 2 screen
 as_first 'a stop'
 wait_until 10 [ ! -e /sys/fs/cgroup/usher-desktop-screen ]
