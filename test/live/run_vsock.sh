@@ -22,6 +22,7 @@ guest_script "$talk" <<'END'
 for word in $(cat /proc/cmdline); do
 	case $word in again) again=1 ;; esac
 done
+grep -q 'virtqueues$' /proc/interrupts && echo 'guest: one vector'
 for n in 1 2; do
 	echo "guest: listens $n"
 	/vsock_talk listen 7001 </dev/null >/file
@@ -32,6 +33,11 @@ done
 read -r word
 [ "$word" = again ] && reboot -f
 END
+
+# has_one_vector: a vector for each queue costs more exits.
+has_one_vector() {
+	[ "$(grep -c '^guest: one vector' "$console")" -gt 0 ] || fail 'the queues have not one vector'
+}
 
 # talked N: the host calls, and then the guest calls the host, which answers with the same file.
 talked() {
@@ -51,6 +57,7 @@ expect_ok usher run --plan --kernel "$kernel" --initrd "$initrd" --name talker -
 expect_text "vsock: CID 5, by unix sockets at $cid"
 open_guest --name talker --vsock=socket
 talked 1
+has_one_vector
 [ "$(stat -c '%a %U' "$cid")" = '600 root' ] || fail "the socket is $(stat -c '%a %U' "$cid")"
 rm -f "${door}7002"
 talked 2
@@ -73,6 +80,7 @@ door=
 [ "$cid" -ge 1073741824 ] || fail "the guest's address is '$cid'"
 open_guest --name talker --vsock
 talked 1
+has_one_vector
 talked 2
 expect_status 125 usher run --kernel "$kernel" --initrd "$initrd" --name other --vsock="$cid"
 expect_text "another guest has the CID $cid"

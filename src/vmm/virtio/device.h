@@ -63,6 +63,11 @@ struct virtio_ops {
 	/* If it watches the doorbell of queue 0, that eventfd is the doorbell of all queues. */
 	bool one_doorbell;
 	/*
+	 * All queues share one MSI-X vector: KVM merges its waiting interrupts, and those of more
+	 * vectors cost exits. For a type whose queues often return chains together.
+	 */
+	bool one_vector;
+	/*
 	 * The interrupts of queues may have moved: virtio_signal_fd() may return others. NULL: the
 	 * type signals none itself. Context: under the lock.
 	 */

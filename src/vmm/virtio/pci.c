@@ -534,6 +534,12 @@ static int kick_add(struct virtio_pci *p, unsigned n, struct err *e)
 	return r;
 }
 
+/* The first one is for changes of the configuration. */
+static unsigned vector_count(const struct virtio_device *d)
+{
+	return 1 + (d->ops->one_vector ? 1 : d->queue_count);
+}
+
 int virtio_pci_init(
 	struct virtio_pci *p, struct vm *vm, struct virtio_device *d, uint32_t class, struct err *e)
 {
@@ -559,7 +565,7 @@ int virtio_pci_init(
 	registers_reset(p);
 	int r = endpoint_add_bar(&p->endpoint, 0, FUNC_BAR_MEM32, BAR_SIZE, false, &whole, 1, e);
 	if (r >= 0)
-		r = endpoint_add_msix(&p->endpoint, d->queue_count + 1, 0, MSIX_OFF, PBA_OFF, e);
+		r = endpoint_add_msix(&p->endpoint, vector_count(d), 0, MSIX_OFF, PBA_OFF, e);
 	if (r >= 0)
 		caps_add(p);
 	for (unsigned i = 0; r >= 0 && i < d->queue_count; i++)

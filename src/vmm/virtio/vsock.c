@@ -245,6 +245,7 @@ static const struct virtio_ops vsock_ops = {
 	.name = "virtio-vsock",
 	.type = VIRTIO_TYPE_VSOCK,
 	.queue_count = QUEUES,
+	.one_vector = true,
 	.features = BIT64(VIRTIO_VSOCK_F_SEQPACKET),
 	.config_size = sizeof(struct virtio_vsock_config),
 	.config_read = vsock_config_read,

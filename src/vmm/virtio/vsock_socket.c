@@ -275,6 +275,7 @@ static const struct virtio_ops vsock_ops = {
 	.name = "virtio-vsock",
 	.type = VIRTIO_TYPE_VSOCK,
 	.queue_count = QUEUES,
+	.one_vector = true,
 	.in_order = true,
 	.config_size = sizeof(struct virtio_vsock_config),
 	.config_read = vsock_config_read,

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <linux/pci_regs.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define DATA MIB(9) /* a page for each buffer */
@@ -270,8 +271,31 @@ START_TEST(has_a_window_in_configuration_space)
 }
 END_TEST
 
+/* One for changes of the configuration, one for all queues: a driver finds no third one. */
+START_TEST(sockets_share_a_vector)
+{
+	describe();
+	spec.virtio[0] = (struct virtio_spec){.type = VIRTIO_TYPE_VSOCK,
+		.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0),
+		.cid = 7,
+		.listens = true};
+	machine_start();
+	device_choose(1, VIRTIO_TYPE_VSOCK);
+	features_accept(V1);
+	for (unsigned n = 0; n < 3; n++) {
+		common_put(COMMON(queue_select), 2, n);
+		common_put(COMMON(queue_msix_vector), 2, 2);
+		ck_assert_uint_eq(common_get(COMMON(queue_msix_vector), 2), VIRTIO_MSI_NO_VECTOR);
+		common_put(COMMON(queue_msix_vector), 2, 1);
+		ck_assert_uint_eq(common_get(COMMON(queue_msix_vector), 2), 1);
+	}
+	machine_finish();
+}
+END_TEST
+
 RIG_SUITE("virtio_pci", fills_what_the_driver_lists, interrupts_by_its_line_and_its_status,
 	interrupts_by_a_vector, confirms_only_what_it_can,
 	asks_for_a_reset_when_the_driver_breaks_it,
 	offers_packed_rings_if_the_guest_shall_have_them, takes_a_queue_back_alone,
-	is_as_new_after_a_reset_of_its_bus, has_a_window_in_configuration_space)
+	is_as_new_after_a_reset_of_its_bus, has_a_window_in_configuration_space,
+	sockets_share_a_vector)
