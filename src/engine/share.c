@@ -199,6 +199,17 @@ static void describe_rust(struct program *p, const struct guest_share *s, const 
 		program_word(p, "--readonly");
 }
 
+void share_describe(struct program *p, const struct share_server *server,
+	const struct guest_share *s, const char *path, int listener)
+{
+	program_word(p, server->path);
+	if (server->is_of_qemu)
+		describe_of_qemu(p, s, path, listener);
+	else
+		describe_rust(p, s, path, listener);
+	program_dir(p, "/");
+}
+
 int share_start(struct backend *b, const struct guest_share *s, const char *run_dir,
 	const struct cgroup *cgroup, struct err *e)
 {
@@ -218,12 +229,7 @@ int share_start(struct backend *b, const struct guest_share *s, const char *run_
 	r = backend_open(b, SERVER, run_dir, e);
 	if (r < 0)
 		return r;
-	program_word(program, server.path);
-	if (server.is_of_qemu)
-		describe_of_qemu(program, s, path, b->listener);
-	else
-		describe_rust(program, s, path, b->listener);
-	program_dir(program, "/");
+	share_describe(program, &server, s, path, b->listener);
 	program->cgroup = cgroup;
 	return backend_start(b, program, e);
 }

@@ -8,6 +8,7 @@ struct backend;
 struct cgroup;
 struct err;
 struct guest_spec;
+struct program;
 
 #define SHARE_PATH_MAX 512 /* with the NUL */
 #define SHARE_TAG_MAX 36 /* [bytes]: virtio 1.2, 5.11.4 */
@@ -35,6 +36,10 @@ struct share_server {
 };
 
 struct share_server share_server_find(void);
+
+/* The command line of @server for @s, whose folder is @path; both outlive @p. */
+void share_describe(struct program *p, const struct share_server *server,
+	const struct guest_share *s, const char *path, int listener);
 
 /*
  * Starts a server of @s. @run_dir: BIND_STATE_DIR. @cgroup: the guest's, or NULL.

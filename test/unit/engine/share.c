@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/num.h"
 #include "engine/spec.h"
+#include "program/process.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -65,4 +66,38 @@ START_TEST(a_share_is_a_folder_with_a_tag_of_its_own)
 }
 END_TEST
 
-SUITE("share", words_of_a_share, a_share_is_a_folder_with_a_tag_of_its_own)
+/* Return: whether one of the words is @word, or ends with it behind a comma. */
+static bool has_word(const struct program *p, const char *word)
+{
+	for (size_t i = 0; i < p->argc; i++) {
+		const size_t len = strlen(p->argv[i]), end = strlen(word);
+		const char *at = len >= end ? p->argv[i] + len - end : "";
+		if (strcmp(at, word) == 0 && (at == p->argv[i] || at[-1] == ','))
+			return true;
+	}
+	return false;
+}
+
+/* Both servers run as root in their sandbox, where a capability would let a guest make nodes. */
+START_TEST(no_server_makes_device_nodes)
+{
+	static const struct share_server servers[] = {{"/virtiofsd", false}, {"/virtiofsd", true}};
+	static struct program p;
+
+	for (size_t i = 0; i < COUNT(servers); i++)
+		for (unsigned readonly = 0; readonly < 2; readonly++) {
+			const struct guest_share s = {.tag = "a", .readonly = readonly != 0};
+			p = (struct program){0};
+			share_describe(&p, &servers[i], &s, "/srv", 5);
+			ck_assert_int_eq(p.error, 0);
+			ck_assert_str_eq(p.argv[0], "/virtiofsd");
+			ck_assert(has_word(&p, "--fd=5"));
+			ck_assert(has_word(&p, i ? "modcaps=-mknod" : "--modcaps=-mknod"));
+			ck_assert(has_word(&p, "--readonly") == (readonly && !i));
+			ck_assert((p.enter != NULL) == (readonly && i));
+		}
+}
+END_TEST
+
+SUITE("share", words_of_a_share, a_share_is_a_folder_with_a_tag_of_its_own,
+	no_server_makes_device_nodes)
