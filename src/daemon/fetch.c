@@ -33,6 +33,7 @@ struct fetch {
 	sd_event_source *source, *child;
 	char name[64]; /* of the lease or guest */
 	uid_t user; /* whose lease it has to be */
+	const struct kept *asked; /* over usherd's own connection; NULL: by the child */
 	const struct control_purpose *purpose; /* of a connection to a guest; NULL: a lease */
 	void (*borrowed)(void *arg, const struct borrowed *b, const char *why);
 	void (*connected)(void *arg, int fd, const char *why);
@@ -194,6 +195,12 @@ static int fetch_begin(struct daemon *d, const struct fetch *what)
 	return r;
 }
 
+/* The one that was asked is still connected: it hangs, and a child would wait for it once more. */
+static bool keeper_hangs(const struct fetch *f)
+{
+	return kept_lease(f->daemon, f->name) == f->asked;
+}
+
 /*
  * question_call. A keeper that ends does not answer, or refuses. Another one may have its name and
  * folder already, before usherd has noticed the end of the first one: a child asks whoever is
@@ -206,6 +213,8 @@ static void on_descriptors(void *arg, const struct control_value *answer, int *f
 
 	if (answer && borrowed_take(answer, fds, fd_count, &b) == 0) {
 		fetch_tell(f, &b, NULL);
+	} else if (!answer && keeper_hangs(f)) {
+		fetch_tell(f, NULL, "its keeper does not answer");
 	} else {
 		int r = fetch_begin(f->daemon, f);
 		if (r < 0)
@@ -222,6 +231,7 @@ static int descriptors_ask(struct kept *k, const struct fetch *what)
 	if (!f)
 		return -ENOMEM;
 	*f = *what;
+	f->asked = k;
 	int r = question_send(k, "descriptors", on_descriptors, f);
 	if (r < 0)
 		free(f);

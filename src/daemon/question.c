@@ -2,7 +2,6 @@
 #include "daemon/question.h"
 
 #include "base/fd.h"
-#include "control/client.h"
 #include "control/value.h"
 
 #include <errno.h>
@@ -11,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+
+/* A keeper that lends does nothing else; a borrower waits. */
+#define ANSWER_US (5 * UINT64_C(1000000))
 
 struct question {
 	struct question *next;
@@ -62,8 +64,8 @@ int question_send(struct kept *k, const char *command, question_call *answered, 
 		.kept = k, .id = ++k->question_last, .answered = answered, .arg = arg};
 	int len = snprintf(
 		line, sizeof(line), "{\"id\":%" PRId64 ",\"command\":\"%s\"}\n", q->id, command);
-	int r = sd_event_add_time_relative(k->daemon->event, &q->timer, CLOCK_MONOTONIC,
-		CONTROL_WAIT_MS * UINT64_C(1000), 0, on_late, q);
+	int r = sd_event_add_time_relative(
+		k->daemon->event, &q->timer, CLOCK_MONOTONIC, ANSWER_US, 0, on_late, q);
 	/* A keeper that does not take this has more than it can do, and answers nobody. */
 	if (r >= 0 && send(k->fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) != len)
 		r = -EAGAIN;

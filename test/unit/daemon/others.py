@@ -20,15 +20,16 @@ FIGURES = {"exits": {"io": 12, "total": 12}}
 
 
 class MuteKeeper:
-    """A lease's keeper that answers all but usherd itself."""
+    """A lease's keeper that answers all but usherd itself, or hangs when usherd asks for the descriptors."""
 
-    def __init__(self, name, daemon, user):
+    def __init__(self, name, daemon, user, hangs=False):
         folder = LEASES / name
         folder.mkdir(parents=True)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(str(folder / "control"))
         self.listener.listen()
         self.folder, self.daemon, self.user = folder, daemon, user
+        self.is_mute, self.hangs = not hangs, False
         threading.Thread(target=self.serve, daemon=True).start()
 
     def serve(self):
@@ -45,10 +46,14 @@ class MuteKeeper:
             self.converse(client, pid)
 
     def converse(self, client, pid):
+        if self.hangs:
+            threading.Event().wait()
         client.sendall(b'{"protocol":1,"usher":"0","lease":"mute"}\n')
         for line in client.makefile():
             if pid == self.daemon:
-                continue
+                self.hangs = self.hangs or "descriptors" in line
+                if self.is_mute or self.hangs:
+                    continue
             answer = json.dumps({"ok": True, "name": "mute", "engine": "lease", "state": "running", "keeper": 1,
                                  "user": self.user, "devices": [DISK]}).encode() + b"\n"
             if "descriptors" in line:
@@ -64,21 +69,25 @@ class MuteKeeper:
 def test_mute_keeper(service):
     """A keeper that does not answer usherd holds up no call for ever, and lends to its own user alone."""
     keepers = [MuteKeeper(f"{MEMBER}+mute", service.daemon.pid, MEMBER),
-               MuteKeeper(f"{MEMBER}+other", service.daemon.pid, STRANGER)]
+               MuteKeeper(f"{MEMBER}+other", service.daemon.pid, STRANGER),
+               MuteKeeper(f"{MEMBER}+hung", service.daemon.pid, MEMBER, hangs=True)]
+    took = {}
     said = {}
 
     def borrow(key):
-        said[key] = ask(MEMBER, lambda bus: str(manager(bus).Lease([DISK], options(key=key), timeout=20)[0]))
+        begun = time.monotonic()
+        said[key] = ask(MEMBER, lambda bus: str(manager(bus).Lease([DISK], options(key=key), timeout=30)[0]))
+        took[key] = time.monotonic() - begun
 
-    begun = time.monotonic()
-    threads = [threading.Thread(target=borrow, args=(key,)) for key in ("mute", "other")]
+    threads = [threading.Thread(target=borrow, args=(key,)) for key in ("mute", "other", "hung")]
     try:
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert said == {"mute": object_path("lease", f"{MEMBER}+mute"), "other": ERROR + "Failed"}, said
-        assert time.monotonic() - begun < 15
+        assert said == {"mute": object_path("lease", f"{MEMBER}+mute"), "other": ERROR + "Failed",
+                        "hung": ERROR + "Failed"}, said
+        assert max(took.values()) < 15 and took["hung"] < 10, took
     finally:
         for keeper in keepers:
             keeper.close()

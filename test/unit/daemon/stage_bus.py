@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -37,6 +38,7 @@ BOSS, BINDER = 4004, 4005 # who may do everything; who may bind
 LEASES = pathlib.Path("/run/usher/lease")
 LOG = pathlib.Path("/var/log/usher/leases")
 BORROWERS = 20
+FORKS = threading.Lock()
 
 BUS = """<busconfig>
   <type>system</type>
@@ -327,8 +329,13 @@ def job_result(bus, path, seconds=30):
 @contextlib.contextmanager
 def as_user(uid, what):
     """Runs @what(bus) in a process of that user, which stays until the end. Yields its answer."""
-    ready, go = os.pipe(), os.pipe()
-    pid = os.fork()
+    # Of two threads that fork here, each child would have the other's pipes, and wait for its end.
+    with FORKS:
+        ready, go = os.pipe(), os.pipe()
+        pid = os.fork()
+        if pid:
+            os.close(ready[1])
+            os.close(go[0])
     if pid == 0:
         os.close(ready[0])
         os.close(go[1])
@@ -345,8 +352,6 @@ def as_user(uid, what):
         os.close(ready[1])
         os.read(go[0], 1)
         os._exit(0)
-    os.close(ready[1])
-    os.close(go[0])
     with os.fdopen(ready[0]) as pipe:
         answer = json.loads(pipe.read())
     try:
