@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "base/num.h"
+#include "monitor/uevent_filter.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -25,6 +26,8 @@ int uevent_open(void)
 		return -errno;
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) < 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	/* Without the filter, what it drops is read and dropped here. */
+	(void)uevent_filter(fd);
 	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
 		return fd;
 	int r = -errno;
