@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,9 +186,12 @@ static int on_line(sd_event_source *source, int fd, uint32_t events, void *arg)
 
 __attribute__((noreturn)) static void child_main(const struct daemon *d, int out_fd)
 {
+	const struct sched_param param = {0};
 	sigset_t none;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* What it has to tell may wait until those that change devices do. */
+	(void)sched_setscheduler(0, SCHED_BATCH, &param);
 	int nothing = open("/dev/null", O_RDWR);
 	(void)dup2(nothing, STDIN_FILENO);
 	(void)dup2(out_fd, STDOUT_FILENO);
