@@ -4,6 +4,7 @@
 #include "base/clean.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "daemon/command.h"
 #include "daemon/path.h"
 #include "daemon/sender.h"
 #include "daemon/text.h"
@@ -12,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,8 +218,8 @@ static int on_child(sd_event_source *source, const siginfo_t *si, void *arg)
 
 	j->pid = 0;
 	j->child = sd_event_source_disable_unref(j->child); /* it has a pidfd */
-	if (j->in_unit && (j->cancelled || j->late))
-		unit_stop(j->daemon, si->si_pid);
+	if (j->unit[0] && (j->cancelled || j->late))
+		unit_stop(j->daemon, j->unit);
 	j->status = si->si_code == CLD_EXITED ? si->si_status : 128 + si->si_status;
 	job_end(j);
 	return 0;
@@ -237,8 +237,8 @@ static int on_kill(sd_event_source *source, uint64_t us, void *arg)
 static void job_stop(struct job *j)
 {
 	(void)kill(j->pid, SIGTERM);
-	if (j->in_unit)
-		unit_stop(j->daemon, j->pid);
+	if (j->unit[0])
+		unit_stop(j->daemon, j->unit);
 	(void)timer_set(j, JOB_KILL_US, on_kill);
 }
 
@@ -250,44 +250,6 @@ static int on_late(sd_event_source *source, uint64_t us, void *arg)
 	if (j->pid)
 		job_stop(j);
 	return 0;
-}
-
-/* The descriptors of a child, from STDERR_FILENO + 1 on. */
-static void files_open(const struct job_task *t, int out_fd, int errors_fd)
-{
-	const int file_fd = STDERR_FILENO + 1;
-	char text[16];
-
-	int nothing = open("/dev/null", O_RDONLY);
-	(void)dup2(nothing, STDIN_FILENO);
-	(void)dup2(t->output_fd >= 0 ? t->output_fd : out_fd, STDOUT_FILENO);
-	(void)dup2(errors_fd, STDERR_FILENO);
-	if (t->file_fd < 0) {
-		(void)close_range(STDERR_FILENO + 1, ~0U, 0);
-		return;
-	}
-	/* dup2(2) of a descriptor to itself would leave it closed on exec. */
-	int again = fcntl(t->file_fd, F_DUPFD, file_fd + 1);
-	(void)dup2(again, file_fd);
-	(void)close_range(file_fd + 1, ~0U, 0);
-	(void)snprintf(text, sizeof(text), "%d", file_fd);
-	(void)setenv(JOB_FILE_VARIABLE, text, 1);
-}
-
-__attribute__((noreturn)) static void child_main(
-	const struct daemon *d, const struct job_task *t, int out_fd, int errors_fd)
-{
-	char *const *words = t->words;
-	sigset_t none;
-
-	files_open(t, out_fd, errors_fd);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	if (unit_is_needed(words))
-		unit_become(d, words);
-	(void)execv(d->usher, words);
-	(void)dprintf(STDERR_FILENO, "usher: run %s: %s\n", d->usher, strerror(errno));
-	_exit(127);
 }
 
 static int stream_open(struct job *j, struct job_stream *s, size_t size, sd_event_io_handler_t call,
@@ -319,10 +281,12 @@ static int child_start(struct job *j, const struct job_task *t)
 	if (r >= 0)
 		r = stream_open(j, &j->errors, JOB_ERRORS_MAX, on_errors, &errors);
 	if (r >= 0) {
-		j->pid = fork();
-		if (j->pid == 0)
-			child_main(j->daemon, t, out, errors);
-		r = j->pid < 0 ? -errno : 0;
+		const struct command c = {.words = t->words,
+			.output_fd = t->output_fd >= 0 ? t->output_fd : out,
+			.errors_fd = errors,
+			.file_fd = t->file_fd};
+		j->pid = command_start(j->daemon, &c, j->unit);
+		r = j->pid < 0 ? (int)j->pid : 0;
 	}
 	fd_close(&out);
 	fd_close(&errors);
@@ -370,13 +334,11 @@ int job_start_task(struct daemon *d, const struct job_task *t, struct job **ret)
 	struct job *j = calloc(1, sizeof(*j));
 	if (!j)
 		return -ENOMEM;
-	*j = (struct job){.daemon = d,
-		.id = ++d->job_last,
-		.user = t->user,
-		.in_unit = unit_is_needed(t->words),
-		.out.fd = -1,
-		.errors.fd = -1};
+	*j = (struct job){
+		.daemon = d, .id = ++d->job_last, .user = t->user, .out.fd = -1, .errors.fd = -1};
 	(void)snprintf(j->verb, sizeof(j->verb), "%s", t->words[1]);
+	if (unit_is_needed(t->words))
+		unit_name(j->unit, j->id);
 	int r = child_start(j, t);
 	if (r < 0) {
 		if (j->pid > 0)

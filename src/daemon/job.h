@@ -3,6 +3,7 @@
 #define DAEMON_JOB_H
 
 #include "daemon/daemon.h"
+#include "daemon/unit.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -30,7 +31,7 @@ struct job {
 	pid_t pid; /* 0: it has ended */
 	int status; /* exit status; 128 and a signal */
 	bool cancelled, late;
-	bool in_unit; /* systemd runs the command (daemon/unit.h) */
+	char unit[UNIT_NAME_MAX]; /* in which systemd runs the command; "": it does not */
 	struct job_stream {
 		int fd;
 		char *text; /* with a NUL */
@@ -55,8 +56,6 @@ struct job_task {
 	/* The caller's. -1: the daemon keeps what it prints; there is no file for it to write */
 	int output_fd, file_fd;
 };
-
-#define JOB_FILE_VARIABLE "USHER_FILE_FD" /* has the number of that file's descriptor */
 
 /*
  * Starts `usher @words…`, which is told to end after @limit_s; 0: after JOB_LIMIT_S. Return: 0,

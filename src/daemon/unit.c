@@ -2,8 +2,8 @@
 #include "daemon/unit.h"
 
 #include "daemon/scope.h"
-#include "daemon/words.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 /* A unit that is to end. It frees itself. */
 struct stopping {
 	struct daemon *daemon;
-	char unit[64];
+	char unit[UNIT_NAME_MAX + 8]; /* with its suffix */
 	unsigned tries;
 	sd_event_source *timer;
 };
@@ -27,18 +27,21 @@ bool unit_is_needed(char *const *words)
 	return strcmp(words[1], "start") == 0 && sd_booted() > 0;
 }
 
-/* The guest's processes stay when `usher start` ends (daemon/scope.c). */
-void unit_become(const struct daemon *d, char *const *words)
+/* Another usherd numbers its jobs anew, and units of an earlier one may run still. */
+void unit_name(char buf[UNIT_NAME_MAX], uint32_t job)
 {
-	char unit[96];
-	const char *list[WORDS_MAX + 12] = {"systemd-run", "--quiet", "--pipe", "--wait",
-		"--collect", unit, "--property=KillMode=process", "--", d->usher};
-	size_t count = 9;
+	(void)snprintf(buf, UNIT_NAME_MAX, SCOPE_START "%d-%" PRIu32, (int)getpid(), job);
+}
 
-	(void)snprintf(unit, sizeof(unit), "--unit=" SCOPE_START "%d", (int)getpid());
-	for (size_t i = 1; words[i] && i < WORDS_MAX; i++)
-		list[count++] = words[i];
-	(void)execvp(list[0], (char *const *)(uintptr_t)list);
+/* The guest's processes stay when `usher start` ends (daemon/scope.c). */
+void unit_words(const char *program, const char *unit, char option[UNIT_NAME_MAX + 8],
+	const char *ret[UNIT_WORDS])
+{
+	const char *const words[UNIT_WORDS] = {"systemd-run", "--quiet", "--pipe", "--wait",
+		"--collect", option, "--property=KillMode=process", "--", program};
+
+	(void)snprintf(option, UNIT_NAME_MAX + 8, "--unit=%s", unit);
+	memcpy(ret, words, sizeof(words));
 }
 
 static void stopping_free(struct stopping *s)
@@ -85,14 +88,14 @@ static int stopping_ask(struct stopping *s)
 	return r;
 }
 
-void unit_stop(struct daemon *d, pid_t pid)
+void unit_stop(struct daemon *d, const char *unit)
 {
 	struct stopping *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return;
 	s->daemon = d;
-	(void)snprintf(s->unit, sizeof(s->unit), SCOPE_START "%d.service", (int)pid);
+	(void)snprintf(s->unit, sizeof(s->unit), "%s.service", unit);
 	if (stopping_ask(s) < 0)
 		stopping_free(s);
 }

@@ -275,7 +275,7 @@ def test_cancelled_start(service, systemd):
     """Whoever cancels the start of a guest ends the unit that systemd runs it in, not only its waiter."""
     programs = service.folder / "programs"
     programs.mkdir()
-    (programs / "systemd-run").write_text(f"#!/bin/sh\necho $$ \"$@\" >{programs}/ran\nexec sleep 60\n")
+    (programs / "systemd-run").write_text(f"#!/bin/sh\necho \"$@\" >{programs}/ran\nexec sleep 60\n")
     (programs / "systemd-run").chmod(0o755)
     os.makedirs("/run/systemd/system")  # sd_booted(3)
     service.daemon_restart(PATH=f"{programs}:{os.environ['PATH']}")
@@ -283,11 +283,12 @@ def test_cancelled_start(service, systemd):
         bus = connect()
         path = manager(bus).Start("web", options())
         until(lambda: (programs / "ran").exists() and (programs / "ran").read_text().endswith("\n"), "systemd-run")
-        pid, *words = (programs / "ran").read_text().split()
-        assert f"--unit=usher-start-{pid}" in words, words
+        # The job's number is in the path of its object.
+        unit = f"usher-start-{service.daemon.pid}-{path.rpartition('/_3')[2]}"
+        assert f"--unit={unit}" in (programs / "ran").read_text().split(), (programs / "ran").read_text()
         job = dbus.Interface(bus.get_object(NAME, path, introspect=False), NAME + ".Job")
         job.Cancel()
-        systemd.await_line(f"unknown usher-start-{pid}.service replace", f"stop usher-start-{pid}.service replace")
+        systemd.await_line(f"unknown {unit}.service replace", f"stop {unit}.service replace")
         assert job.Wait()[0] == "cancelled"
     finally:
         os.rmdir("/run/systemd/system")
