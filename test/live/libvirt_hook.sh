@@ -13,6 +13,7 @@ disk=$(nvme_address)
 block=$(block_of "$disk")
 nic=$(e1000_address)
 edu=$(edu_address)
+lan=$(e1000e_address)
 hook=/etc/libvirt/hooks/qemu.d/usher
 all_drivers >"$work/before"
 
@@ -55,7 +56,7 @@ managed=no
 expect_ok domain vm2 sleep "$disk"
 mv "$work/out" "$work/vm2.xml"
 managed=
-expect_ok domain "it's a VM" sleep "$nic"
+expect_ok domain "it's a VM" sleep "$nic" "$lan"
 mv "$work/out" "$work/odd.xml"
 (kernel=/nowhere && domain bad sleep "$disk") >"$work/bad.xml"
 for domain_ in vm1 vm2 odd bad; do expect_ok virsh_ define "$work/$domain_.xml"; done
@@ -129,10 +130,11 @@ done
 expect_ok virsh_ destroy vm2
 expect_back 'destroyed'
 
-# A whole group, of which the domain names one device; its QEMU is killed.
+# Two groups, of one of which the domain names one device; its QEMU is killed.
 expect_ok virsh_ start --paused "it's a VM"
 expect_driver "$nic" vfio-pci
 expect_driver "$edu" vfio-pci
+expect_driver "$lan" vfio-pci
 expect_ok usher list
 expect_text "lent to domain 'it's a VM' of libvirt"
 kill -9 "$(pidof qemu-system-x86_64)"
