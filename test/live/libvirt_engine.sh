@@ -56,14 +56,10 @@ expect_driver "$disk" nvme
 write_settings
 install_hook
 start_libvirtd
-expect_ok libvirt_guest checksum --device "$disk"
-expect_text "guest: nvme0n1 $before"
-expect_text "guest 'other' runs: libvirt"
-is_back || { find /run/usher; fail "not all is back"; }
 
 # In the background: what the journal and libvirt say, orders, and a second guest of that name.
 export USHER_LIBVIRT_URI=qemu+unix:///system
-expect_ok libvirt_guest sleep --detach --device "$disk"
+expect_ok libvirt_guest again --detach --device "$disk"
 unset USHER_LIBVIRT_URI
 expect_ok usher list
 expect_text "lent to VM 'other'"
@@ -71,6 +67,7 @@ expect_ok usher ps --json
 expect_document
 expect_text '"libvirt"'
 wait_until 120 says 'guest: ready' 1
+says "guest: nvme0n1 $before" 1 || fail "$(cat "$work/history")"
 expect_status 1 usher stat other
 expect_text "engine 'libvirt' cannot do that with a running guest"
 expect_ok usher control other pause
