@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * hammer ADDRESS CPU: reads the register at that physical address as fast as one processor can,
- * until it gets SIGTERM. Then it prints how often something answered, and how often nothing did.
+ * until it gets SIGTERM. It prints a line when it begins. At its end it prints how often something
+ * answered, and how often nothing did.
  * Linked statically, because it runs in a guest without libraries.
  */
 #include <fcntl.h>
@@ -48,6 +49,8 @@ int main(int argc, char **argv)
 	const volatile uint32_t *reg =
 		(const volatile uint32_t *)((char *)page + (address & (PAGE - 1)));
 	(void)signal(SIGTERM, on_end);
+	(void)printf("hammer: begins with %#x\n", *reg);
+	(void)fflush(stdout);
 	while (!told) {
 		if (*reg == UINT32_MAX)
 			nobody++;
