@@ -36,6 +36,11 @@ write_settings() {
 		memory_backing_dir = "/tmp"
 		stdio_handler = "file"
 	END
+	# libvirt would start this QEMU as well, to learn what it can.
+	if [ -e /usr/bin/qemu-system-i386 ]; then
+		mount --bind /dev/null /usr/bin/qemu-system-i386
+		at_exit 'umount /usr/bin/qemu-system-i386'
+	fi
 	at_exit 'rm -rf /etc/libvirt/qemu.conf /etc/libvirt/qemu /run/libvirt'
 	at_exit 'stop_libvirtd KILL'
 }
@@ -56,14 +61,19 @@ stop_libvirtd() {
 }
 
 # domain NAME WISH DEVICE…: prints the XML of a domain whose guest does that (lab/guest-init), with
-# managed hostdevs, or what $managed says.
+# managed hostdevs, or what $managed says. The domain of the wish 'none' has no kernel, which QEMU takes
+# seconds to load.
 domain() {
-	name_=$(echo "$1" | sed "s/'/\&apos;/g") wish_=$2
+	name_=$(echo "$1" | sed "s/'/\&apos;/g") wish_=$2 boot_= memory_=128
 	shift 2
+	[ "$wish_" = none ] || {
+		boot_="<kernel>$kernel</kernel><initrd>$initrd</initrd>
+		<cmdline>$boot_words usher.do=$wish_</cmdline>"
+		memory_=256
+	}
 	cat <<-END
-		<domain type='kvm'><name>$name_</name><memory unit='MiB'>256</memory><vcpu>1</vcpu>
-		<os><type arch='x86_64' machine='q35'>hvm</type><kernel>$kernel</kernel><initrd>$initrd</initrd>
-		<cmdline>$boot_words usher.do=$wish_</cmdline></os>
+		<domain type='kvm'><name>$name_</name><memory unit='MiB'>$memory_</memory><vcpu>1</vcpu>
+		<os><type arch='x86_64' machine='q35'>hvm</type>$boot_</os>
 		<features><acpi/></features><cpu mode='host-passthrough'/>
 		<on_poweroff>destroy</on_poweroff><on_reboot>destroy</on_reboot><on_crash>destroy</on_crash>
 		<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
