@@ -87,6 +87,17 @@ expect_guest "guest: usb $USHER_LAB_DISK_SHA256"
 driver_is usbfs || fail "libvirt's QEMU has not the disk"
 expect_ok virsh_ dumpxml box
 expect_text "<hostdev mode='subsystem' type='usb'"
+echo off >&8
+wait_for_guest '^usher ended: 0'
+driver_is viperboard || fail "libvirt's driver has not got the disk back"
+expect_equal 'the domains' '' "$(virsh_ list --all --name)"
+
+# By libvirt once more, and QEMU is killed.
+usher run --engine=libvirt --firmware bios --name box --net none --memory 64M --usb "$stick" \
+	</dev/null >"$work/console" 2>&1 &
+keeper=$!
+wait_until 30 driver_is usbfs
 kill -9 "$(pidof qemu-system-x86_64)"
-wait_for_guest '^usher ended'
+wait $keeper
+expect_equal "the keeper's status" 1 $?
 driver_is viperboard || fail "a killed QEMU of libvirt's keeps the disk"
