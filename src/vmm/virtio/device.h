@@ -63,8 +63,9 @@ struct virtio_ops {
 	/* If it watches the doorbell of queue 0, that eventfd is the doorbell of all queues. */
 	bool one_doorbell;
 	/*
-	 * All queues share one MSI-X vector: KVM merges its waiting interrupts, and those of more
-	 * vectors cost exits. For a type whose queues often return chains together.
+	 * There is one MSI-X vector for all queues, and one for changes of the configuration: KVM
+	 * merges waiting interrupts of one vector, and those of several cost exits. For a type
+	 * whose queues often return chains together.
 	 */
 	bool one_vector;
 	/*
@@ -96,8 +97,8 @@ struct virtio_transport {
 	int (*vector)(struct virtio_transport *t, unsigned n);
 	/*
 	 * The eventfd of a vector, by which the kernel interrupts the driver, and which stays the
-	 * transport's. There is one vector for each queue, and one more. A masked vector has its
-	 * eventfd, too: a signal waits there. Return: descriptor, -errno.
+	 * transport's. Several queues may have the same one, as the driver likes. A masked vector
+	 * has its eventfd, too: a signal waits there. Return: descriptor, -errno.
 	 */
 	int (*vector_fd)(struct virtio_transport *t, unsigned vector);
 	/* Interrupts the driver: the status or the configuration has changed. */
