@@ -9,7 +9,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /*
@@ -21,8 +23,9 @@
 #define FILE_FD_TEXT "3" /* behind the standard ones */
 
 /*
- * The descriptors of the child, from STDIN_FILENO on. posix_spawn(3) keeps one open that is moved
- * to itself. Return: 0, an errno.
+ * The descriptors of the child, from STDIN_FILENO on. usherd has standard ones of its own, so none
+ * that is given is overwritten before its turn. posix_spawn(3) keeps one open that is moved to
+ * itself. Return: 0, an errno.
  */
 static int files_fill(posix_spawn_file_actions_t *files, const struct command *c)
 {
@@ -96,9 +99,12 @@ pid_t command_start(const struct daemon *d, const struct command *c, const char 
 	}
 	for (; c->words[i] && count < COUNT(list) - 1; i++)
 		list[count++] = c->words[i];
-	if (c->file_fd >= 0)
-		(void)setenv(COMMAND_FILE_VARIABLE, FILE_FD_TEXT, 1);
-	pid_t pid = words_spawn(c, list, unit[0] ? list[0] : d->usher);
+	if (c->file_fd >= 0 && setenv(COMMAND_FILE_VARIABLE, FILE_FD_TEXT, 1) < 0)
+		return -errno;
+	const char *program = unit[0] ? list[0] : d->usher;
+	pid_t pid = words_spawn(c, list, program);
 	(void)unsetenv(COMMAND_FILE_VARIABLE);
+	if (pid < 0)
+		(void)fprintf(stderr, "usherd: run '%s': %s\n", program, strerror(-pid));
 	return pid;
 }

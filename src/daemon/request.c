@@ -210,8 +210,11 @@ static void request_permit(struct request *q)
 
 	if (r >= 0)
 		return; /* it belongs to the job now, or was answered */
-	request_fail(q, r == -EBUSY ? "Busy" : "Failed",
-		r == -EBUSY ? "usherd has as many jobs as it takes" : strerror(-r));
+	if (r == -EBUSY)
+		request_fail(q, "Busy", "usherd has as many jobs as it takes");
+	else
+		text_reply(q->message, BUS_NAME ".Error.Failed",
+			"usherd cannot start a process for that: %s", strerror(-r));
 	request_free(q);
 }
 

@@ -290,6 +290,12 @@ def test_cancelled_start(service, systemd):
         job.Cancel()
         systemd.await_line(f"unknown {unit}.service replace", f"stop {unit}.service replace")
         assert job.Wait()[0] == "cancelled"
+        service.daemon_restart(PATH=str(service.folder))  # without systemd-run
+        try:
+            manager(connect()).Start("web", options())
+            raise AssertionError("a guest starts by no program")
+        except dbus.DBusException as error:
+            assert error.get_dbus_message() == "usherd cannot start a process for that: No such file or directory", error
     finally:
         os.rmdir("/run/systemd/system")
         service.daemon_restart()
