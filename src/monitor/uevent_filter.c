@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/uevent_filter.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <stdint.h>
@@ -24,7 +25,7 @@
  * from behind the end of the message drops it.
  */
 #define DEPTH_MAX 12 /* of bridges */
-#define CODE_MAX 192
+#define CODE_MAX 192 /* for that depth; a conditional jump goes 255 instructions far */
 #define BUS_LENGTH 19 /* "/devices/pci0000:00" */
 #define ADDRESS_LENGTH 13 /* "/0000:00:01.0" */
 
@@ -38,8 +39,8 @@ struct code {
 
 static void code_add(struct code *c, uint16_t what, uint32_t value, uint8_t yes, uint8_t no)
 {
-	if (c->count < CODE_MAX)
-		c->list[c->count++] = (struct sock_filter){what, yes, no, value};
+	assert(c->count < CODE_MAX);
+	c->list[c->count++] = (struct sock_filter){what, yes, no, value};
 }
 
 static uint32_t word_of(const char *text)
@@ -69,7 +70,7 @@ static void code_step(struct code *c, uint32_t length)
 	code_add(c, BPF_MISC | BPF_TAX, 0, 0, 0);
 }
 
-/* "add@", "bind@", "remove@", "offline@": X is behind the '@'. */
+/* "add@", "bind@", "remove@", "offline@", and others of these lengths: X is behind the '@'. */
 static void code_action(struct code *c)
 {
 	static const uint32_t lengths[] = {3, 4, 6, 7};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/uevent_filter.h"
 
+#include "monitor/uevent.h"
 #include "suite.h"
 
 #include <stdbool.h>
@@ -80,5 +81,19 @@ START_TEST(what_is_on_a_function_is_dropped)
 }
 END_TEST
 
+/* Without it all events would pass, and nothing else would show it. */
+START_TEST(the_socket_for_events_has_the_filter)
+{
+	const int fd = uevent_open();
+	socklen_t count = 0; /* instructions */
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &count), 0);
+	ck_assert_uint_gt(count, 0);
+	(void)close(fd);
+}
+END_TEST
+
 SUITE("uevent_filter", functions_pass, functions_behind_many_bridges_pass,
-	functions_in_unusual_places_pass, what_is_on_a_function_is_dropped)
+	functions_in_unusual_places_pass, what_is_on_a_function_is_dropped,
+	the_socket_for_events_has_the_filter)
