@@ -5,9 +5,9 @@
 # program: fio
 # timeout: 300
 # Other programs serve devices of a guest in its memory. QEMU's storage daemon serves disks whose images
-# have formats of their own: qcow2, also one with a backing file beside it, and vmdk. The guest reads,
-# writes and flushes, it reboots, and the images have what it wrote. virtiofsd serves folders: host and
-# guest see what the other one writes, and a link that leads out of one leads the guest nowhere of the
+# have formats of their own: qcow2, also one with a backing file beside it, vmdk, vdi and vhdx. The guest
+# reads, writes and flushes, it reboots, and the images have what it wrote. virtiofsd serves folders: host
+# and guest see what the other one writes, and a link that leads out of one leads the guest nowhere of the
 # host's. A network card is at a program that the user has started. A program that is killed takes its
 # device with it, and nothing else, unless it notes its work and comes back. fio writes and verifies when a
 # storage daemon and a virtiofsd are killed: what it has read back by then is there.
@@ -17,10 +17,15 @@
 dd if=/dev/urandom of="$work/base.raw" bs=1M count=8 2>/dev/null
 truncate -s 16M "$work/base.raw"
 chmod 600 "$work/base.raw"
-for format in qcow2 vmdk; do
-	qemu-img convert -O $format "$work/base.raw" "$work/disk.$format" || fail "no $format"
-	chmod 600 "$work/disk.$format"
+dd if="$work/base.raw" of="$work/little.raw" bs=1M count=1 2>/dev/null
+truncate -s 2M "$work/little.raw"
+# To read a large one takes the guest seconds.
+for format in base:qcow2 base:vmdk little:vdi little:vhdx; do
+	image=$work/disk.${format#*:}
+	qemu-img convert -O "${format#*:}" "$work/${format%:*}.raw" "$image" || fail "no $format"
+	chmod 600 "$image"
 done
+little=$(sha256sum <"$work/little.raw")
 (cd "$work" && qemu-img create -q -f qcow2 -b base.raw -F raw over.qcow2) || fail 'no overlay'
 sum=$(sha256sum <"$work/base.raw")
 
@@ -47,7 +52,7 @@ piece='--name=piece --size=128k --bs=4k --rw=randwrite --ioengine=libaio --direc
 	--end_fsync=1 --verify=crc32c --verify_fatal=1 --verify_state_save=0 --fallocate=none --eta=never'
 echo "$piece" >"$work/piece"
 guest_script "$work/piece" "$top/build/test/live/fio_memory.so" <<'END'
-for disk in vda vdb vdc; do
+for disk in vda vdb vdc vdd vde; do
 	wait_for /dev/$disk
 	echo "guest: $disk $(sha256sum </dev/$disk)"
 done
@@ -63,9 +68,9 @@ done
 mount -o remount,rw /fixed
 ! echo mine 2>/dev/null >/fixed/mine && echo 'guest: steady is not written'
 if [ ! -e /data/guest ]; then
-	for disk in vda vdb vdc; do
+	for disk in vda vdb vdc vdd vde; do
 		dd if=/dev/zero bs=64k count=4 2>/dev/null | tr '\0' "${disk#vd}" |
-			dd of=/dev/$disk bs=64k seek=100 conv=fsync 2>/dev/null && echo "guest: $disk is written"
+			dd of=/dev/$disk bs=64k seek=14 conv=fsync 2>/dev/null && echo "guest: $disk is written"
 	done
 	echo 'of the guest' >/data/guest
 	sync
@@ -95,8 +100,8 @@ pieces() {
 	echo "guest: ${1##*/} ends"
 }
 mkdir -p /fio
-wait_for /dev/vdd
-mount -t ext4 -o ro /dev/vdd /fio || echo 'guest: no fio'
+wait_for /dev/vdf
+mount -t ext4 -o ro /dev/vdf /fio || echo 'guest: no fio'
 pieces /dev/vda 8388608 &
 pieces /data/pieces 0 &
 read word
@@ -109,12 +114,21 @@ dd if=/dev/vdc of=/dev/null bs=1M iflag=direct 2>/dev/null && echo 'guest: vdc g
 cat /fixed/host >/dev/null && echo 'guest: steady goes on'
 poweroff -nf
 END
+# Which server it is, the plan says, and what that means.
+expect_ok usher run --plan --kernel "$kernel" --share "$work/data"
+if [ -e /usr/libexec/virtiofsd ] || [ -e /usr/lib/virtiofsd ]; then
+	expect_text "share: $work/data as data, by /usr/lib"
+	expect_no_text 'runs as root'
+else
+	expect_text "share: $work/data as data, by /usr/lib/qemu/virtiofsd, which runs as root and confines itself"
+fi
 open_guest --name served --disk "$work/disk.qcow2,format=qcow2" --disk "$work/over.qcow2,format=qcow2" \
-	--disk "$work/disk.vmdk,format=vmdk" --share "$work/data" --share "$work/fixed,tag=steady,ro" \
+	--disk "$work/disk.vmdk,format=vmdk" --disk "$work/disk.vdi,format=vdi" \
+	--disk "$work/disk.vhdx,format=vhdx" --share "$work/data" --share "$work/fixed,tag=steady,ro" \
 	--disk "$fio,ro" --net "vhost-user,path=$work/mirror"
 wait_for_guest '^guest: ready'
-for disk in vda vdb vdc; do
-	expect_guest "^guest: $disk $sum"
+for disk in vda vdb vdc vdd vde; do
+	case $disk in vd[de]) expect_guest "^guest: $disk $little" ;; *) expect_guest "^guest: $disk $sum" ;; esac
 	expect_guest "^guest: $disk is written"
 done
 expect_guest '^guest: reads of the host of the host'
@@ -129,9 +143,9 @@ expect_guest '^guest: the card works'
 
 # Each daemon is a user of its own, and has no file of the host but its own.
 daemons=$(pidof qemu-storage-daemon)
-[ "$(echo "$daemons" | wc -w)" -eq 3 ] || fail "these daemons: $daemons"
+[ "$(echo "$daemons" | wc -w)" -eq 5 ] || fail "these daemons: $daemons"
 users=$(for pid in $daemons; do awk '/^Uid/ { print $2 }' "/proc/$pid/status"; done | sort -u | grep -cv '^0$')
-[ "$users" -eq 3 ] || fail "$users users of daemons"
+[ "$users" -eq 5 ] || fail "$users users of daemons"
 first=$(for pid in $daemons; do grep -lq disk.qcow2 "/proc/$pid/mountinfo" && echo "$pid"; done)
 [ -n "$first" ] || fail 'no daemon has the first image'
 for path in etc/passwd proc/self home root sys/kernel; do
@@ -162,11 +176,12 @@ wait_for_guest '^guest: vdc goes on'
 wait_for_guest '^guest: steady goes on'
 wait_for_guest '^usher ended: 0'
 ! grep '^guest: .* ends' "$console" || { cat "$console"; fail 'fio got an answer of nobody'; }
-for disk in disk.qcow2:a over.qcow2:b disk.vmdk:c; do
+for disk in disk.qcow2:a over.qcow2:b disk.vmdk:c disk.vdi:d disk.vhdx:e; do
 	qemu-img convert -O raw "$work/${disk%:*}" "$work/now" || fail "${disk%:*} is damaged"
-	written=$(dd if="$work/now" bs=64k skip=100 count=4 2>/dev/null | tr -d "${disk#*:}" | wc -c)
+	written=$(dd if="$work/now" bs=64k skip=14 count=4 2>/dev/null | tr -d "${disk#*:}" | wc -c)
 	[ "$written" -eq 0 ] || fail "${disk%:*} does not have what the guest wrote"
-	[ "$(stat -c %s "$work/now")" -eq 16777216 ] || fail "${disk%:*} has another size"
+	case $disk in *:[de]) size=2097152 ;; *) size=16777216 ;; esac
+	[ "$(stat -c %s "$work/now")" -eq $size ] || fail "${disk%:*} has another size"
 done
 # What fio had read back is where the programs that were killed kept it.
 qemu-img convert -O raw "$work/disk.qcow2" "$work/now"
