@@ -26,27 +26,12 @@
 #include <unistd.h>
 
 #define RESCAN_US UINT64_C(50000) /* a keeper makes its folder first, then its socket */
+#define RESCAN_ACCURACY_US UINT64_C(5000)
 #define REPLACE_READS 64 /* of what a keeper has said that ends */
 #define RESCANS_MAX 400 /* after the last change of a folder */
 #define WAIT_US (5 * UINT64_C(1000000)) /* for a keeper's answer to kept_await() */
 
 static const char *const folders[] = {[KEPT_LEASE] = "lease", [KEPT_GUEST] = "vm"};
-static const char *const kinds[] = {[KEPT_LEASE] = "lease", [KEPT_GUEST] = "guest"};
-
-const char *kept_kind_name(enum kept_kind kind)
-{
-	return kinds[kind];
-}
-
-const char *kept_interface(enum kept_kind kind)
-{
-	return kind == KEPT_LEASE ? BUS_NAME ".Lease" : BUS_NAME ".Guest";
-}
-
-const char *kept_path(const struct kept *k, char *buf)
-{
-	return bus_path(buf, kinds[k->kind], k->name);
-}
 
 /* Return: 0: there is no such socket. */
 static ino_t socket_inode(const struct daemon *d, enum kept_kind kind, const char *name)
@@ -85,46 +70,6 @@ bool kept_guest(const struct daemon *d, const char *name)
 {
 	return name[0] && name[0] != '.' && !strchr(name, '/') &&
 	       strlen(name) < sizeof(d->kept->name) && socket_inode(d, KEPT_GUEST, name) != 0;
-}
-
-static bool kept_has(const struct kept *k, struct pci_address a)
-{
-	for (size_t i = 0; i < k->device_count; i++)
-		if (pci_address_equal(k->devices[i], a))
-			return true;
-	return false;
-}
-
-const struct kept *kept_of_device(const struct daemon *d, struct pci_address a)
-{
-	for (const struct kept *k = d->kept; k; k = k->next)
-		if (kept_has(k, a))
-			return k;
-	return NULL;
-}
-
-static bool kept_is_of(
-	const struct kept *k, pid_t pid, const char (*devices)[PCI_ADDRESS_TEXT], size_t count)
-{
-	struct pci_address a;
-	int64_t of = 0;
-
-	if (k->kind != KEPT_LEASE || k->device_count != count ||
-		!control_value_number(k->state, "pid", &of) || of != pid)
-		return false;
-	for (size_t i = 0; i < count; i++)
-		if (pci_address_parse(devices[i], &a) < 0 || !kept_has(k, a))
-			return false;
-	return true;
-}
-
-const struct kept *kept_of_process(
-	const struct daemon *d, pid_t pid, const char (*devices)[PCI_ADDRESS_TEXT], size_t count)
-{
-	for (const struct kept *k = d->kept; k; k = k->next)
-		if (k->state && kept_is_of(k, pid, devices, count))
-			return k;
-	return NULL;
 }
 
 /* Its devices have another holder now. */
@@ -333,13 +278,14 @@ static void stuck_take(struct kept *k, const struct control_value *v)
 
 static void line_take(struct kept *k, const char *line, size_t len)
 {
-	static const char events[] = "{\"command\":\"events\"}\n";
 	struct control_value *v = NULL;
 	int64_t version;
 
 	if (control_value_parse(line, len, &v, NULL) < 0)
 		return;
-	if (question_answer(k, v)) {
+	if (control_value_number(v, "protocol", &version))
+		k->is_known = version == CONTROL_VERSION;
+	if (!k->is_known || question_answer(k, v)) {
 		control_value_free(v);
 		return;
 	}
@@ -348,9 +294,7 @@ static void line_take(struct kept *k, const char *line, size_t len)
 		state_take(k, v);
 		return;
 	}
-	if (control_value_number(v, "protocol", &version) && version == CONTROL_VERSION)
-		(void)send(k->fd, events, sizeof(events) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-	else if (control_value_text(v, "event") || control_value_flag(v, "ok"))
+	if (control_value_text(v, "event"))
 		state_ask(k);
 	control_value_free(v);
 }
@@ -412,6 +356,17 @@ static int keeper_connect(const char *path)
 	return r;
 }
 
+/*
+ * A keeper that takes a device accepts nobody until it has the device. The questions wait in its
+ * socket for that: a borrower waits for the answer.
+ */
+static void keeper_greet(struct kept *k)
+{
+	static const char ask[] = "{\"command\":\"events\"}\n{\"command\":\"state\"}\n";
+
+	k->asks = send(k->fd, ask, sizeof(ask) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
+}
+
 static int kept_add(struct daemon *d, enum kept_kind kind, const char *name, ino_t inode, int fd)
 {
 	struct kept *k = calloc(1, sizeof(*k));
@@ -431,6 +386,8 @@ static int kept_add(struct daemon *d, enum kept_kind kind, const char *name, ino
 	int r = k->line ? sd_event_add_io(d->event, &k->source, fd, EPOLLIN, on_line, k) : -ENOMEM;
 	if (r < 0)
 		kept_free(k);
+	else
+		keeper_greet(k);
 	return r;
 }
 
@@ -494,8 +451,8 @@ static int on_rescan(sd_event_source *source, uint64_t us, void *arg);
 static void rescan_later(struct daemon *d)
 {
 	if (!d->rescan && d->rescan_count++ < RESCANS_MAX)
-		(void)sd_event_add_time_relative(
-			d->event, &d->rescan, CLOCK_MONOTONIC, RESCAN_US, 0, on_rescan, d);
+		(void)sd_event_add_time_relative(d->event, &d->rescan, CLOCK_MONOTONIC, RESCAN_US,
+			RESCAN_ACCURACY_US, on_rescan, d);
 }
 
 static void folders_scan(struct daemon *d)
@@ -518,13 +475,19 @@ static int on_folder(sd_event_source *source, const struct inotify_event *event,
 	struct daemon *d = arg;
 
 	d->rescan_count = 0;
-	folders_scan(d);
+	/* Its socket comes later, so a scan now is for nothing; and whoever lends is in a hurry. */
+	if (event->mask & IN_CREATE)
+		rescan_later(d);
+	else
+		folders_scan(d);
 	return 0;
 }
 
 int kept_await(struct daemon *d, const char *name, void (*call)(void *arg), void *arg)
 {
-	if (!kept_lease(d, name))
+	const struct kept *known = kept_known(d, KEPT_LEASE, name);
+
+	if (!known || !keeper_is_there(known))
 		folders_scan(d);
 	/* It is not connected: it has ended meanwhile. */
 	if (kept_lease(d, name) || !kept_known(d, KEPT_LEASE, name)) {

@@ -42,6 +42,7 @@ struct kept {
 	int64_t question_last;
 	int given[CONTROL_GIVEN_MAX]; /* descriptors that have come with the line that comes */
 	size_t given_count;
+	bool is_known; /* it speaks our protocol; until it has said that, nothing counts */
 	bool asks, again; /* the answer is due; it is to be asked once more after that */
 };
 

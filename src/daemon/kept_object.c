@@ -9,6 +9,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *const kinds[] = {[KEPT_LEASE] = "lease", [KEPT_GUEST] = "guest"};
+
+const char *kept_kind_name(enum kept_kind kind)
+{
+	return kinds[kind];
+}
+
+const char *kept_interface(enum kept_kind kind)
+{
+	return kind == KEPT_LEASE ? BUS_NAME ".Lease" : BUS_NAME ".Guest";
+}
+
+const char *kept_path(const struct kept *k, char *buf)
+{
+	return bus_path(buf, kinds[k->kind], k->name);
+}
+
 /* Leases and guests on the bus: what each keeper has said last, as properties. */
 static int kept_find(struct daemon *d, enum kept_kind kind, const char *path, void **ret)
 {

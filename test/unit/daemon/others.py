@@ -94,6 +94,46 @@ def test_mute_keeper(service):
     service.daemon_restart()
 
 
+def accept_from(listener, pid, others):
+    """The connection of that process; others, such as that of usherd's monitor, are kept."""
+    while True:
+        client = listener.accept()[0]
+        client.settimeout(10)
+        if struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0] == pid:
+            return client
+        others.append(client)
+
+
+def test_late_keeper(service):
+    """A keeper finds usherd's questions when it accepts, which is late; one of another protocol is no lease."""
+    for protocol in (1, 2):
+        name, others = f"late{protocol}", []
+        folder = LEASES / name
+        folder.mkdir(parents=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.settimeout(10)
+            listener.bind(str(folder / "control"))
+            listener.listen()
+            with accept_from(listener, service.daemon.pid, others) as client, client.makefile() as lines:
+                asked = [json.loads(lines.readline())["command"] for _ in range(2)]
+                assert asked == ["events", "state"], asked
+                for answer in ({"protocol": protocol, "usher": "0", "lease": name}, {"ok": True},
+                               {"ok": True, "name": name, "engine": "lease", "state": "running", "keeper": 1,
+                                "user": 0, "devices": []}):
+                    client.sendall(json.dumps(answer).encode() + b"\n")
+                if protocol == 1:
+                    until(lambda n=name: not error_of(lambda: introspect_lease(n)), "a lease on the bus")
+                else:
+                    time.sleep(0.3)
+                    assert error_of(lambda n=name: introspect_lease(n))
+        shutil.rmtree(folder)
+
+
+def introspect_lease(name):
+    return connect().get_object(NAME, object_path("lease", name), introspect=False).Introspect(
+        dbus_interface="org.freedesktop.DBus.Introspectable")
+
+
 class Guest:
     """The keeper of a guest, a process that answers at its control socket as usher's own does."""
 
@@ -334,4 +374,5 @@ def test_run(service):
     assert [one["event"] for one in told] == ["lent", "ended"], told
 
 
-TESTS = [test_mute_keeper, test_run, test_guests, test_connection, test_files, test_snapshot, test_descriptors_of_others]
+TESTS = [test_mute_keeper, test_late_keeper, test_run, test_guests, test_connection, test_files, test_snapshot,
+         test_descriptors_of_others]
