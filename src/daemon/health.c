@@ -14,11 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define LINE_ROOM 16384 /* [bytes] of one line */
 #define AGAIN_US (2 * UINT64_C(1000000)) /* until a monitor that has ended is started again */
+#define MONITOR_NICE 10
 #define FAULTS_MAX 64 /* that are remembered */
 
 /* A fault that is not over. */
@@ -190,8 +192,12 @@ __attribute__((noreturn)) static void child_main(const struct daemon *d, int out
 	sigset_t none;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* What it has to tell may wait until those that change devices do. */
+	/*
+	 * What it has to tell may wait until those that change devices do. On a host that never
+	 * rests it has a tenth of a processor.
+	 */
 	(void)sched_setscheduler(0, SCHED_BATCH, &param);
+	(void)setpriority(PRIO_PROCESS, 0, MONITOR_NICE);
 	int nothing = open("/dev/null", O_RDWR);
 	(void)dup2(nothing, STDIN_FILENO);
 	(void)dup2(out_fd, STDOUT_FILENO);
