@@ -63,6 +63,49 @@ static void stream_close(struct job_stream *s)
 	fd_close(&s->fd);
 }
 
+/* What the bus is to hear of the job, in the order in which it happened. */
+static void signals_send(struct job *j)
+{
+	sd_bus *bus = j->daemon->bus;
+	char path[PATH_MAX_BUS];
+
+	j->signals = sd_event_source_disable_unref(j->signals);
+	(void)job_path(j, path);
+	if (!j->is_told)
+		(void)sd_bus_emit_object_added(bus, path);
+	j->is_told = true;
+	if (j->has_news)
+		(void)sd_bus_emit_properties_changed(bus, path, BUS_NAME ".Job", "Progress", NULL);
+	j->has_news = false;
+	if (!j->has_ended)
+		return;
+	j->has_ended = false;
+	(void)sd_bus_emit_properties_changed(
+		bus, path, BUS_NAME ".Job", "State", "ExitStatus", NULL);
+	(void)sd_bus_emit_signal(
+		bus, BUS_PATH, BUS_NAME ".Manager", "JobDone", "os", path, job_state(j));
+}
+
+static int on_signals(sd_event_source *source, uint64_t us, void *arg)
+{
+	signals_send(arg);
+	return 0;
+}
+
+/*
+ * Signals cost the bus more than usherd itself does for a job. Those of a job whose caller waits
+ * for something else, and does not know its path, are collected.
+ */
+static void signals_due(struct job *j)
+{
+	if (j->is_hidden && !j->signals &&
+		sd_event_add_time_relative(j->daemon->event, &j->signals, CLOCK_MONOTONIC,
+			JOB_SIGNALS_US, JOB_SIGNALS_ACCURACY_US, on_signals, j) < 0)
+		j->is_hidden = false;
+	if (!j->is_hidden)
+		signals_send(j);
+}
+
 static void job_free(struct job *j)
 {
 	struct job **at = &j->daemon->jobs;
@@ -71,6 +114,7 @@ static void job_free(struct job *j)
 	while (*at && *at != j)
 		at = &(*at)->next;
 	if (*at) {
+		signals_send(j);
 		(void)sd_bus_emit_object_removed(j->daemon->bus, job_path(j, path));
 		*at = j->next;
 		j->daemon->job_count--;
@@ -136,15 +180,14 @@ static void progress_tell(struct job *j)
 {
 	const char *text = j->errors.text;
 	const char *end = memrchr(text, '\n', j->errors.len);
-	char path[PATH_MAX_BUS];
 
 	if (!end)
 		return;
 	const char *begin = memrchr(text, '\n', (size_t)(end - text));
 	begin = begin ? begin + 1 : text;
 	text_copy(j->progress, sizeof(j->progress), begin, (size_t)(end - begin));
-	(void)sd_bus_emit_properties_changed(
-		j->daemon->bus, job_path(j, path), BUS_NAME ".Job", "Progress", NULL);
+	j->has_news = true;
+	signals_due(j);
 }
 
 static int on_errors(sd_event_source *source, int fd, uint32_t events, void *arg)
@@ -195,8 +238,6 @@ static void waiters_answer(struct job *j)
 
 static void job_end(struct job *j)
 {
-	char path[PATH_MAX_BUS];
-
 	stream_drain(&j->out);
 	stream_drain(&j->errors);
 	/* Callers that wait get their answers before the signals go out. */
@@ -204,10 +245,8 @@ static void job_end(struct job *j)
 	if (j->done)
 		j->done(j, j->arg);
 	progress_tell(j);
-	(void)sd_bus_emit_properties_changed(
-		j->daemon->bus, job_path(j, path), BUS_NAME ".Job", "State", "ExitStatus", NULL);
-	(void)sd_bus_emit_signal(
-		j->daemon->bus, BUS_PATH, BUS_NAME ".Manager", "JobDone", "os", path, job_state(j));
+	j->has_ended = true;
+	signals_due(j);
 	if (timer_set(j, JOB_STAY_US, on_stay_over) < 0)
 		job_free(j);
 }
@@ -327,15 +366,17 @@ static bool jobs_make_room(struct daemon *d, uid_t user)
 
 int job_start_task(struct daemon *d, const struct job_task *t, struct job **ret)
 {
-	char path[PATH_MAX_BUS];
-
 	if (!jobs_make_room(d, t->user))
 		return -EBUSY;
 	struct job *j = calloc(1, sizeof(*j));
 	if (!j)
 		return -ENOMEM;
-	*j = (struct job){
-		.daemon = d, .id = ++d->job_last, .user = t->user, .out.fd = -1, .errors.fd = -1};
+	*j = (struct job){.daemon = d,
+		.id = ++d->job_last,
+		.user = t->user,
+		.is_hidden = t->is_hidden,
+		.out.fd = -1,
+		.errors.fd = -1};
 	(void)snprintf(j->verb, sizeof(j->verb), "%s", t->words[1]);
 	if (unit_is_needed(t->words))
 		unit_name(j->unit, j->id);
@@ -349,7 +390,7 @@ int job_start_task(struct daemon *d, const struct job_task *t, struct job **ret)
 	j->next = d->jobs;
 	d->jobs = j;
 	d->job_count++;
-	(void)sd_bus_emit_object_added(d->bus, job_path(j, path));
+	signals_due(j);
 	*ret = j;
 	return 0;
 }
@@ -360,6 +401,14 @@ int job_start(struct daemon *d, char *const *words, uid_t user, uint64_t limit_s
 		.words = words, .user = user, .limit_s = limit_s, .output_fd = -1, .file_fd = -1};
 
 	return job_start_task(d, &t, ret);
+}
+
+bool jobs_lend(const struct daemon *d)
+{
+	for (const struct job *j = d->jobs; j; j = j->next)
+		if (j->is_hidden && j->pid)
+			return true;
+	return false;
 }
 
 static int job_find(sd_bus *bus, const char *path, const char *interface, void *arg, void **ret,

@@ -18,6 +18,8 @@
 #define JOB_PROGRESS_MAX 256
 #define JOB_WAITERS_MAX 8 /* calls of Wait */
 #define JOB_LIMIT_S 300
+#define JOB_SIGNALS_US UINT64_C(100000) /* how late signals come that may be late */
+#define JOB_SIGNALS_ACCURACY_US UINT64_C(1000)
 /* That run or stay at one time. What stays goes when its user needs the room. */
 #define JOBS_MAX 64
 #define JOBS_USER_MAX 16 /* of an ordinary user; root has as many beyond JOBS_MAX */
@@ -39,6 +41,10 @@ struct job {
 		sd_event_source *source;
 	} out, errors;
 	sd_event_source *child, *timer;
+	sd_event_source *signals; /* that are due later; NULL: none are */
+	bool is_hidden; /* signals may come later */
+	bool is_told; /* the bus knows the object */
+	bool has_news, has_ended; /* which the bus does not know yet: of progress, of the end */
 	char progress[JOB_PROGRESS_MAX]; /* the last whole line of its errors */
 	size_t waiter_count;
 	/* The answers, not the calls: a call may have 16 descriptors that nobody has asked for. */
@@ -55,6 +61,7 @@ struct job_task {
 	uint64_t limit_s; /* 0: JOB_LIMIT_S */
 	/* The caller's. -1: the daemon keeps what it prints; there is no file for it to write */
 	int output_fd, file_fd;
+	bool is_hidden; /* no answer has its path, and a caller waits: its signals may come later */
 };
 
 /*
@@ -65,6 +72,9 @@ struct job_task {
 int job_start(struct daemon *d, char *const *words, uid_t user, uint64_t limit_s, struct job **ret);
 /* The same, for a task with descriptors. */
 int job_start_task(struct daemon *d, const struct job_task *t, struct job **ret);
+
+/* Whether a job runs for a caller of Lease. */
+bool jobs_lend(const struct daemon *d);
 
 /* "running", "done", "failed", "cancelled", "timeout". */
 const char *job_state(const struct job *j);

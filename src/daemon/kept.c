@@ -8,6 +8,7 @@
 #include "control/client.h"
 #include "control/request.h"
 #include "control/value.h"
+#include "daemon/job.h"
 #include "daemon/path.h"
 #include "daemon/question.h"
 #include "daemon/scope.h"
@@ -166,12 +167,32 @@ static void end_tell(struct kept *k)
 	}
 }
 
+/* Who is new on the bus, and has what; and what usherd asks of others for that. */
+static void signals_send(struct kept *k)
+{
+	char path[PATH_MAX_BUS];
+
+	k->signals = sd_event_source_disable_unref(k->signals);
+	(void)sd_bus_emit_object_added(k->daemon->bus, kept_path(k, path));
+	devices_tell(k);
+	watch_kept(k->daemon);
+}
+
+static int on_signals(sd_event_source *source, uint64_t us, void *arg)
+{
+	signals_send(arg);
+	return 0;
+}
+
 static void kept_free(struct kept *k)
 {
 	struct kept **at = &k->daemon->kept;
 	struct control_value *state = k->state;
 	char path[PATH_MAX_BUS];
 
+	/* As long as the bus finds the object. */
+	if (k->signals)
+		signals_send(k);
 	while (*at && *at != k)
 		at = &(*at)->next;
 	if (*at)
@@ -206,16 +227,25 @@ static void state_ask(struct kept *k)
 	k->asks = send(k->fd, ask, sizeof(ask) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
 }
 
+static bool borrower_waits(const struct kept *k)
+{
+	for (const struct kept_waiter *w = k->daemon->waiters; w; w = w->next)
+		if (strcmp(w->name, k->name) == 0)
+			return true;
+	return jobs_lend(k->daemon);
+}
+
+/* The answer to a borrower goes before signals for everybody. */
 static void kept_begin(struct kept *k)
 {
-	char path[PATH_MAX_BUS];
+	const bool waits = borrower_waits(k);
 
 	devices_take(k);
-	/* A borrower waits: its keeper is asked for the descriptors, and the bus told meanwhile. */
 	waiters_call(k->daemon, k->name);
-	(void)sd_bus_emit_object_added(k->daemon->bus, kept_path(k, path));
 	scope_give(k);
-	devices_tell(k);
+	if (!waits || sd_event_add_time_relative(k->daemon->event, &k->signals, CLOCK_MONOTONIC,
+			      JOB_SIGNALS_US, JOB_SIGNALS_ACCURACY_US, on_signals, k) < 0)
+		signals_send(k);
 }
 
 static bool kept_same_devices(const struct kept *a, const struct kept *b)
@@ -233,6 +263,8 @@ static void kept_change(struct kept *k)
 		.daemon = k->daemon, .devices = k->devices, .device_count = k->device_count};
 	char path[PATH_MAX_BUS];
 
+	if (k->signals)
+		signals_send(k);
 	k->devices = NULL;
 	devices_take(k);
 	const bool same = kept_same_devices(&before, k);
@@ -251,12 +283,13 @@ static void state_take(struct kept *k, struct control_value *v)
 
 	k->state = v;
 	k->asks = false;
-	if (before)
+	if (before) {
 		kept_change(k);
-	else
+		watch_kept(k->daemon);
+	} else {
 		kept_begin(k);
+	}
 	control_value_free(before);
-	watch_kept(k->daemon);
 	if (k->again) {
 		k->again = false;
 		state_ask(k);

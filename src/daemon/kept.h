@@ -30,6 +30,7 @@ struct kept {
 	ino_t socket; /* inode of the keeper's socket: another keeper may have the name later */
 	bool is_replaced; /* and has it by now */
 	sd_event_source *source;
+	sd_event_source *signals; /* that are due later; NULL: none are */
 	char *line; /* what has come of the next line */
 	size_t len;
 	struct control_value *state; /* the last answer; NULL: none yet, and it is no object */

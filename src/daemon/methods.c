@@ -227,7 +227,13 @@ static int lease_begin(struct request *q)
 		(void)word_add(w, "--for=%" PRIu64, q->for_s);
 	if (q->daemon->memlock)
 		(void)word_add(w, "--memlock=%s", q->daemon->memlock);
-	int r = job_start(q->daemon, w->list, q->uid, q->limit_s, &j);
+	const struct job_task task = {.words = w->list,
+		.user = q->uid,
+		.limit_s = q->limit_s,
+		.output_fd = -1,
+		.file_fd = -1,
+		.is_hidden = true};
+	int r = job_start_task(q->daemon, &task, &j);
 	if (r < 0)
 		return r;
 	j->done = lease_done;

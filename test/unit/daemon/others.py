@@ -134,6 +134,33 @@ def introspect_lease(name):
         dbus_interface="org.freedesktop.DBus.Introspectable")
 
 
+def test_signals_of_a_lease(service):
+    """The job of a lease signals all that any other does, in order."""
+    heard = service.folder / "signals"
+    with open(heard, "w", encoding="utf-8") as file:
+        listener = subprocess.Popen(["dbus-monitor", "--address", os.environ["DBUS_SYSTEM_BUS_ADDRESS"],
+                                     "type='signal'"], stdout=file)
+
+    def ended():
+        return re.search(r'member=JobDone\n +object path "(\S+)"\n +string "done"', heard.read_text())
+
+    try:
+        until(heard.read_text, "dbus-monitor")
+        for fd in lease(connect(), [DISK], key="heard")[2].values():
+            os.close(fd)  # whoever has one at the end is killed
+        until(ended, "the end of the lease's job")
+        text, job = heard.read_text(), ended()[1]
+        changed = f"path={job}; interface=org.freedesktop.DBus.Properties; member=PropertiesChanged"
+        added = re.search(rf'member=InterfacesAdded\n +object path "{job}"', text)
+        assert added and added.start() < text.index(changed) < ended().start(), text
+        assert text.count(changed) >= 2 and '"Progress"' in text, text  # of the progress, and of the end
+    finally:
+        listener.kill()
+        listener.wait()
+        manager(connect()).Return("heard")
+        until(no_lease, "the end of a lease")
+
+
 class Guest:
     """The keeper of a guest, a process that answers at its control socket as usher's own does."""
 
@@ -374,5 +401,5 @@ def test_run(service):
     assert [one["event"] for one in told] == ["lent", "ended"], told
 
 
-TESTS = [test_mute_keeper, test_late_keeper, test_run, test_guests, test_connection, test_files, test_snapshot,
-         test_descriptors_of_others]
+TESTS = [test_mute_keeper, test_late_keeper, test_signals_of_a_lease, test_run, test_guests, test_connection, test_files,
+         test_snapshot, test_descriptors_of_others]
