@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "bind/kernel_ops.h"
 #include "bind/lease.h"
 #include "bind/problem.h"
 #include "bind/reset.h"
@@ -282,14 +283,29 @@ static int gate_disks(struct bind_case *c, const struct pci_device *d, const str
 	return 0;
 }
 
+/* The users of the group's devices. A view of everything is good for every group. */
+static int gate_view(struct bind_case *c, struct hold_view **ret)
+{
+	const bool unopened = c->is_unopened && !c->view;
+	struct hold_view **view = unopened ? &c->unopened : &c->view;
+	int r = 0;
+
+	if (!*view)
+		r = hold_view_new(
+			c->env->host, unopened ? HOLD_UNOPENED : HOLD_EVERYTHING, view, c->e);
+	*ret = *view;
+	return r;
+}
+
 static int gate_holds(struct bind_case *c, const struct pci_device *d, const char *address)
 {
+	struct hold_view *view = NULL;
 	struct holds holds = {0};
 	char fix[HOLD_FIX_MAX];
 
-	int r = c->view ? 0 : hold_view_new(c->env->host, HOLD_EVERYTHING, &c->view, c->e);
+	int r = gate_view(c, &view);
 	if (r == 0)
-		r = hold_find_in(c->view, d, &holds, c->e);
+		r = hold_find_in(view, d, &holds, c->e);
 	for (size_t i = 0; r == 0 && i < holds.count; i++) {
 		const struct hold *o = &holds.list[i];
 		/* These take several commands, in order. */
@@ -493,6 +509,21 @@ int bind_gate_resets(struct bind_case *c, const struct bind_group *g)
 	return r;
 }
 
+/*
+ * Whether all that the plan wants is on VFIO, and nobody has the group open. To ask is to open it,
+ * and whoever opens it at that moment fails. So only the holder of its lock asks, and only when no
+ * other owner of it is known.
+ */
+static bool group_is_unopened(const struct bind_case *c, const struct bind_group *g)
+{
+	if (!c->q->is_locked || c->plan->refusals || !c->env->kernel->group_unopened)
+		return false;
+	for (size_t i = 0; i < g->count; i++)
+		if (g->members[i].act == BIND_ACT_TAKE)
+			return false;
+	return c->env->kernel->group_unopened(g->number);
+}
+
 int bind_gate_group(struct bind_case *c, const struct bind_group *g)
 {
 	int r = bind_gate_lease(c, g->number);
@@ -503,6 +534,7 @@ int bind_gate_group(struct bind_case *c, const struct bind_group *g)
 	if (r < 0)
 		return r;
 	r = gate_access(c, g);
+	c->is_unopened = r == 0 && group_is_unopened(c, g);
 	for (size_t i = 0; r == 0 && i < g->count; i++)
 		r = gate_member(c, &g->members[i]);
 	return r;

@@ -13,6 +13,8 @@ struct bind_case {
 	struct bind_plan *plan;
 	struct err *e;
 	struct hold_view *view; /* users of devices; NULL until first needed */
+	struct hold_view *unopened; /* likewise, by HOLD_UNOPENED */
+	bool is_unopened; /* the group at hand */
 };
 
 /* Each adds the problems that it finds to the plan. Return: 0, -ENOMEM, -errno. */

@@ -28,6 +28,7 @@ static const struct bind_kernel_ops live = {
 	.set_vf = bind_vf_settings_change,
 	.chown_node = bind_node_chown,
 	.group_held = bind_node_is_held,
+	.group_unopened = bind_node_is_unopened,
 };
 
 struct bind_env bind_env_live(void)

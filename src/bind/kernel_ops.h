@@ -65,6 +65,11 @@ struct bind_kernel_ops {
 	 * that is ending. NULL: unknown.
 	 */
 	bool (*group_held)(int group);
+	/*
+	 * True if the kernel lets nobody else open the group while we do, and it let us: nobody has
+	 * a device of it open, by whatever way. Does not wait. NULL: unknown.
+	 */
+	bool (*group_unopened)(int group);
 	/* Writes udev's rule for a group's nodes; NULL removes it. Return: 0, -errno. */
 	int (*rule)(int group, const char *text);
 };

@@ -82,14 +82,21 @@ int bind_node_chown(const char *path, const struct bind_access *a)
 	return a->mode && chmod(path, a->mode) < 0 ? -errno : 0;
 }
 
-static bool group_is_busy(int group)
+/* The kernel lets one at a time open a group. Return: 0, -EBUSY, -errno. */
+static int group_try(int group)
 {
 	char path[32];
 
-	if (file_path(path, sizeof(path), "/dev/vfio/%d", group) < 0)
-		return false;
+	int r = file_path(path, sizeof(path), "/dev/vfio/%d", group);
+	if (r < 0)
+		return r;
 	cleanup_fd int fd = open(path, O_RDWR | O_CLOEXEC);
-	return fd < 0 && errno == EBUSY;
+	return fd < 0 ? -errno : 0;
+}
+
+bool bind_node_is_unopened(int group)
+{
+	return group_try(group) == 0;
 }
 
 /* The kernel refuses a second opener until the last device of the group is closed. */
@@ -98,7 +105,7 @@ bool bind_node_is_held(int group)
 	const struct timespec pause = {.tv_nsec = HELD_PAUSE_NS};
 	const int64_t until = clock_ms() + HELD_PATIENCE_MS;
 
-	while (group_is_busy(group)) {
+	while (group_try(group) == -EBUSY) {
 		if (clock_ms() >= until)
 			return true;
 		(void)nanosleep(&pause, NULL);

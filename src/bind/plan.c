@@ -202,7 +202,7 @@ int bind_plan(const struct bind_env *env, const struct bind_request *q, struct b
 	struct err *e)
 {
 	struct bind_plan p = BIND_PLAN_NONE;
-	struct bind_case c = {env, q, &p, e, NULL};
+	struct bind_case c = {.env = env, .q = q, .plan = &p, .e = e};
 	int r = 0;
 
 	if (!q->target_count)
@@ -221,6 +221,7 @@ int bind_plan(const struct bind_env *env, const struct bind_request *q, struct b
 	for (size_t i = 0; r == 0 && !p.refusals && i < p.group_count; i++)
 		r = bind_gate_resets(&c, &p.groups[i]);
 	hold_view_free(c.view);
+	hold_view_free(c.unopened);
 	if (r < 0) {
 		bind_plan_fini(&p);
 		return e && e->code == r ? r : err_set(e, r, "plan");

@@ -54,6 +54,7 @@ struct bind_request {
 	const char *claimed;
 	struct bind_owner owner; /* pid 0: bound manually, until `usher release` */
 	struct bind_access access; /* to the /dev/vfio nodes, until the release */
+	bool is_locked; /* set by bind_take(): it has the groups' locks */
 };
 
 enum bind_act {

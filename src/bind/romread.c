@@ -265,7 +265,7 @@ int bind_rom_read(const struct bind_env *env, const struct bind_request *q, stru
 
 	*ret = BIND_ROM_NONE;
 	e = e ? e : &own;
-	g.gate = (struct bind_case){env, q, &ret->says, e, NULL};
+	g.gate = (struct bind_case){.env = env, .q = q, .plan = &ret->says, .e = e};
 	pci_address_format(q->targets[0].address, g.address);
 	int r = pci_device_peek(env->host, q->targets[0].address, &ret->device, e);
 	if (r < 0)

@@ -551,10 +551,12 @@ static void transaction_end(struct transaction *t)
 int bind_take(const struct bind_env *env, const struct bind_request *q, struct bind_plan *ret,
 	struct err *e)
 {
-	struct transaction t = {.q = q, .plan = ret};
+	struct bind_request locked = *q;
+	struct transaction t = {.q = &locked, .plan = ret};
 	int *groups = NULL;
 	struct err own = {0};
 
+	locked.is_locked = true;
 	*ret = BIND_PLAN_NONE;
 	e = e ? e : &own;
 	int n = find_groups(env, q, &groups);

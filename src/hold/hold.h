@@ -73,8 +73,12 @@ int hold_find_disk(struct host *h, const char *name, struct holds *ret, struct e
  *
  * A listing starts no process, so it does not see a container's interface on top of the device's
  * own: if there are other network namespaces, it is unsure. Plans and checks ask for everything.
+ *
+ * HOLD_UNOPENED is for a device on VFIO when the kernel has just said that its group is not open:
+ * no process can have it, by whatever way, but one that has mapped a BAR in sysfs. All else is
+ * asked as for everything.
  */
-enum hold_depth { HOLD_LISTING, HOLD_EVERYTHING };
+enum hold_depth { HOLD_LISTING, HOLD_EVERYTHING, HOLD_UNOPENED };
 
 int hold_view_new(struct host *h, enum hold_depth depth, struct hold_view **ret, struct err *e);
 int hold_find_in(struct hold_view *v, const struct pci_device *d, struct holds *ret, struct err *e);

@@ -132,8 +132,7 @@ static int open_resolve(struct hold_view *v, size_t i)
 
 static int opens_read(struct hold_view *v)
 {
-	enum host_look look = v->is_listing ? HOST_LOOK_DESCRIPTORS : HOST_LOOK_EVERYWHERE;
-	int r = v->host->ops->holders(v->host, look, open_add, v);
+	int r = v->host->ops->holders(v->host, v->look, open_add, v);
 	size_t n = 0;
 
 	if (r == -EACCES || r == -EPERM) {
@@ -435,12 +434,16 @@ static int view_read(struct hold_view *v)
 
 int hold_view_new(struct host *h, enum hold_depth depth, struct hold_view **ret, struct err *e)
 {
+	static const enum host_look looks[] = {[HOLD_LISTING] = HOST_LOOK_DESCRIPTORS,
+		[HOLD_EVERYTHING] = HOST_LOOK_EVERYWHERE,
+		[HOLD_UNOPENED] = HOST_LOOK_BARS};
 	struct hold_view *v = calloc(1, sizeof(*v));
 	int r = -ENOMEM;
 
 	if (v) {
 		v->host = h;
 		v->is_listing = depth == HOLD_LISTING;
+		v->look = looks[depth];
 		r = view_read(v);
 	}
 	if (r < 0) {

@@ -130,6 +130,7 @@ struct hold_view {
 	bool has_loops;
 	size_t nr_loops;
 	struct hold_loop *loops;
+	enum host_look look; /* for processes */
 	bool is_listing; /* nothing that takes a process of its own is asked */
 	bool has_uses;
 	size_t use_count;

@@ -16,7 +16,8 @@
  *	/proc/PID/fdinfo/N	files that are registered with an io_uring need no descriptor
  *
  * The first is all that a listing looks at, and costs a few calls for each process. Mapped files
- * are asked for their type once for all processes: most of them are libraries.
+ * are asked for their type once for all processes: most of them are libraries. A BAR is known by
+ * its path in /proc/PID/maps, so to look for BARs alone takes one file of each process.
  */
 #include "host/holders.h"
 
@@ -64,6 +65,7 @@ struct visit {
 	const char *pid; /* of the process, or of the thread that is looked at */
 	struct host_holder holder;
 	unsigned descriptors; /* that were seen */
+	unsigned mappings; /* that were seen */
 	bool has_ring; /* among them */
 };
 
@@ -320,12 +322,28 @@ static bool mapping_parse(const char *line, struct mapping *ret)
 	return ret->file.inode != 0;
 }
 
+/* Behind resource_read(). */
+static int bar_tell(struct visit *v)
+{
+	int r = holder_tell(v, HOST_HOLDER_MAPPED, NULL);
+
+	v->holder.resource[0] = '\0';
+	return r;
+}
+
+static int bar_look(struct visit *v, const struct mapping *m)
+{
+	return resource_read(m->path, &v->holder) ? bar_tell(v) : 0;
+}
+
 static int mapping_look(struct visit *v, const struct mapping *m)
 {
 	struct walk *w = v->walk;
 	char path[FILE_PATH_MAX];
 	struct statx st;
 
+	if (w->look == HOST_LOOK_BARS)
+		return bar_look(v, m);
 	/* A ring may live on without a descriptor, and then shows no files. */
 	if (!v->has_ring && strcmp(m->path, "anon_inode:[io_uring]") == 0) {
 		v->has_ring = true;
@@ -333,11 +351,8 @@ static int mapping_look(struct visit *v, const struct mapping *m)
 	}
 	if (plain_is_known(w, &m->file))
 		return 0;
-	if (resource_read(m->path, &v->holder)) {
-		int r = holder_tell(v, HOST_HOLDER_MAPPED, NULL);
-		v->holder.resource[0] = '\0';
-		return r;
-	}
+	if (resource_read(m->path, &v->holder))
+		return bar_tell(v);
 	int r = file_path(path, sizeof(path), "/proc/%s/map_files/%" PRIx64 "-%" PRIx64, v->pid,
 		m->start, m->end);
 	if (r < 0)
@@ -364,6 +379,7 @@ static int mappings_look(struct visit *v)
 	rest = text;
 	for (char *line = strsep(&rest, "\n"); line && r == 0; line = strsep(&rest, "\n")) {
 		struct mapping m;
+		v->mappings += *line != '\0';
 		if (mapping_parse(line, &m))
 			r = mapping_look(v, &m);
 	}
@@ -380,9 +396,9 @@ static int thread_look(struct visit *v, const char *thread, bool leader_is_gone)
 		syscall(SYS_kcmp, v->holder.pid, strtol(thread, NULL, 10), KCMP_FILES, 0, 0) == 0)
 		return 0;
 	v->pid = thread;
-	int r = descriptors_look(v);
+	int r = v->walk->look == HOST_LOOK_BARS ? 0 : descriptors_look(v);
 	/* Threads share memory, which the leader has given up. */
-	if (r == 0 && leader_is_gone && v->walk->look == HOST_LOOK_EVERYWHERE)
+	if (r == 0 && leader_is_gone && v->walk->look != HOST_LOOK_DESCRIPTORS)
 		r = mappings_look(v);
 	v->pid = leader;
 	return r == -ENOENT || r == -ESRCH ? 0 : r;
@@ -408,11 +424,23 @@ static int threads_look(struct visit *v, bool leader_is_gone)
 	return r;
 }
 
+/* A leader that has exited has no memory. */
+static int bars_look(struct visit *v)
+{
+	int r = mappings_look(v);
+
+	if (r == -ESRCH && !v->mappings)
+		r = 0; /* as some kernels say that */
+	return r || v->mappings ? r : threads_look(v, true);
+}
+
 static int process_look(struct walk *w, const char *pid)
 {
 	struct visit v = {.walk = w, .pid = pid, .holder = {.pid = (pid_t)strtol(pid, NULL, 10)}};
 	bool everywhere = w->look == HOST_LOOK_EVERYWHERE;
 
+	if (w->look == HOST_LOOK_BARS)
+		return bars_look(&v);
 	int r = descriptors_look(&v);
 	if (r)
 		return r;

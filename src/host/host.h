@@ -41,8 +41,12 @@ struct host_holder {
 	char comm[17]; /* as in /proc/PID/comm, not escaped */
 };
 
-/* Where to look for holders: descriptors alone, or also memory, rings, and each thread's own. */
-enum host_look { HOST_LOOK_DESCRIPTORS, HOST_LOOK_EVERYWHERE };
+/*
+ * Where to look for holders: descriptors alone, or also memory, rings, and each thread's own. Or
+ * for mappings of BARs alone, as the caller knows that nobody can have the device's nodes; what is
+ * reported beyond them is not complete then.
+ */
+enum host_look { HOST_LOOK_DESCRIPTORS, HOST_LOOK_EVERYWHERE, HOST_LOOK_BARS };
 
 /* Owner and mode of a device node. */
 struct host_node {

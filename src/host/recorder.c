@@ -257,6 +257,8 @@ static int recorder_holders(struct host *h, enum host_look look,
 	struct manifest *m = &r->others;
 	int x = 0;
 
+	/* What is recorded is good for any look. */
+	look = look == HOST_LOOK_BARS ? HOST_LOOK_EVERYWHERE : look;
 	if (!r->has_holders || look > r->look) {
 		m->holder_count = 0;
 		r->look = look;

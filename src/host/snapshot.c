@@ -283,7 +283,7 @@ static int snapshot_holders(struct host *h, enum host_look look,
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < m->holder_count; i++)
-		if (look == HOST_LOOK_EVERYWHERE || m->holders[i].way == HOST_HOLDER_OPEN)
+		if (look != HOST_LOOK_DESCRIPTORS || m->holders[i].way == HOST_HOLDER_OPEN)
 			r = each(arg, &m->holders[i]);
 	return r ? r : m->blind;
 }

@@ -123,8 +123,8 @@ int revive_gate(const struct bind_env *env, const struct revive_request *q, stru
 {
 	const struct bind_request allow = {
 		.allow = q->allow, .allow_count = q->allow_count, .access = BIND_ACCESS_NONE};
-	struct gate g = {.own = {env, &allow, &p->says, e, NULL},
-		.others = {env, &allow, &p->aside, e, NULL},
+	struct gate g = {.own = {.env = env, .q = &allow, .plan = &p->says, .e = e},
+		.others = {.env = env, .q = &allow, .plan = &p->aside, .e = e},
 		.plan = p};
 	int r = p->state == REVIVE_GONE ? 0 : gate_function(&g, &g.own, &p->device);
 

@@ -275,7 +275,8 @@ int vfs_plan(const struct bind_env *env, const struct vfs_request *q, struct vfs
 {
 	struct vfs_plan p = VFS_PLAN_NONE;
 	const struct bind_request nothing = {.access = BIND_ACCESS_NONE};
-	struct vfs_case c = {.gate = {env, &nothing, &p.says, e, NULL}, .q = *q, .plan = &p};
+	struct vfs_case c = {
+		.gate = {.env = env, .q = &nothing, .plan = &p.says, .e = e}, .q = *q, .plan = &p};
 
 	pci_address_format(q->function.address, c.address);
 	p.device.address = q->function.address;

@@ -242,7 +242,14 @@ static int stage_holders(struct host *h, enum host_look look,
 	int (*each)(void *arg, const struct host_holder *o), void *arg)
 {
 	const struct host_holder o = {.pid = 4711, .rdev = makedev(240, 7), .comm = "qemu"};
+	const struct host_holder bar = {.pid = 4712,
+		.way = HOST_HOLDER_MAPPED,
+		.resource = "0000:02:00.1/resource0",
+		.comm = "poke"};
 
+	stage->looks |= 1u << look;
+	if (stage->mapped)
+		return each(arg, &bar);
 	return stage->held ? each(arg, &o) : 0;
 }
 
@@ -522,6 +529,11 @@ static bool stage_group_held(int group)
 	return stage->hidden;
 }
 
+static bool stage_group_unopened(int group)
+{
+	return !stage->held && !stage->hidden;
+}
+
 static const struct bind_kernel_ops stage_kernel = {
 	.writer_start = stage_writer_start,
 	.writer_pid = stage_writer_pid,
@@ -535,6 +547,7 @@ static const struct bind_kernel_ops stage_kernel = {
 	.wait_node = stage_wait_node,
 	.chown_node = stage_chown_node,
 	.group_held = stage_group_held,
+	.group_unopened = stage_group_unopened,
 	.rule = stage_rule,
 	.set_vf = stage_set_vf,
 };

@@ -52,6 +52,8 @@ struct stage {
 	bool no_rule; /* the disk is full */
 	bool held; /* the group's node is open in process 4711 */
 	bool hidden; /* and the kernel says so, but no process shows it */
+	bool mapped; /* BAR 0 of the second device is in the memory of process 4712 */
+	unsigned looks; /* for holders, so far: a bit for each enum host_look */
 	bool disk; /* the second device has a disk, sda */
 	bool disk_mounted; /* the disk, between usher's look and its claim */
 	bool disk_busy;

@@ -227,5 +227,77 @@ START_TEST(finds_files_of_rings)
 }
 END_TEST
 
+static char bar_path[] = "/tmp/usher-holders-XXXXXX/0000:99:00.0/resource0";
+
+/* A file that has the path of a BAR, which is all that maps shows. */
+static void bar_make(void)
+{
+	char *slash = strrchr(bar_path, '/'), *folder = strchr(bar_path + 5, '/');
+
+	*slash = *folder = '\0';
+	ck_assert_ptr_nonnull(mkdtemp(bar_path));
+	*folder = '/';
+	ck_assert_int_eq(mkdir(bar_path, 0700), 0);
+	*slash = '/';
+	int fd = open(bar_path, O_RDWR | O_CREAT, 0600);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ftruncate(fd, PAGE), 0);
+	(void)close(fd);
+}
+
+static void bar_remove(void)
+{
+	ck_assert_int_eq(unlink(bar_path), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		*strrchr(bar_path, '/') = '\0';
+		ck_assert_int_eq(rmdir(bar_path), 0);
+	}
+}
+
+static void bar_map(void)
+{
+	int fd = open(bar_path, O_RDWR);
+
+	if (mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED)
+		_exit(8);
+	(void)close(fd);
+}
+
+static void keep_a_bar(void)
+{
+	(void)open_node();
+	bar_map();
+	tell_ready();
+	for (;;)
+		(void)pause();
+}
+
+static void leave_a_bar_to_a_thread(void)
+{
+	bar_map();
+	leave_a_thread();
+}
+
+/* BARs have no number. */
+START_TEST(finds_mapped_bars_alone)
+{
+	static void (*const mains[])(void) = {keep_a_bar, leave_a_bar_to_a_thread};
+
+	bar_make();
+	for (size_t i = 0; i < sizeof(mains) / sizeof(mains[0]); i++) {
+		pid_t child = start_child(mains[i]);
+		ck_assert_int_gt(child, 0);
+		struct found f = find_child(child, HOST_LOOK_BARS);
+		ck_assert_uint_eq(f.count[HOST_HOLDER_OPEN], 0);
+		ck_assert_uint_eq(f.unknown, 1);
+		f = find_child(child, HOST_LOOK_EVERYWHERE);
+		ck_assert_uint_eq(f.count[HOST_HOLDER_OPEN], 1);
+		ck_assert_uint_eq(f.unknown, 1);
+		stop_child(child);
+	}
+	bar_remove();
+}
+END_TEST
+
 SUITE("holders", finds_threads_whose_leader_has_exited, finds_descriptors_of_one_thread,
-	finds_files_of_rings)
+	finds_files_of_rings, finds_mapped_bars_alone)
