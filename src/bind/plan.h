@@ -158,6 +158,9 @@ struct bind_step {
 /* "load", "journal", "write", "verify", "wait", "chown", "rule", "config", "keep". */
 const char *bind_op_name(enum bind_op op);
 
+/* Whether a driver or a node changes; else the plan only writes who has the groups. */
+bool bind_plan_moves(const struct bind_plan *p);
+
 /* The exact steps of a plan, for --dry-run; *@ret is the caller's to free(). Return: 0, -ENOMEM. */
 int bind_plan_steps(const struct bind_env *env, const struct bind_request *q,
 	const struct bind_plan *p, struct bind_step **ret, size_t *ret_count);

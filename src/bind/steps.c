@@ -191,13 +191,27 @@ static void add_journals(struct list *l, const struct bind_plan *p, enum bind_jo
 	}
 }
 
+bool bind_plan_moves(const struct bind_plan *p)
+{
+	for (size_t i = 0; i < p->group_count; i++) {
+		const struct bind_group *g = &p->groups[i];
+		if (bind_access_is(&g->access))
+			return true;
+		for (size_t k = 0; k < g->count; k++)
+			if (g->members[k].act == BIND_ACT_TAKE)
+				return true;
+	}
+	return false;
+}
+
 int bind_plan_steps(const struct bind_env *env, const struct bind_request *q,
 	const struct bind_plan *p, struct bind_step **ret, size_t *ret_count)
 {
 	struct list l = {.env = env};
 
 	add_loads(&l, p);
-	add_journals(&l, p, BIND_JOURNAL_TAKING);
+	if (bind_plan_moves(p))
+		add_journals(&l, p, BIND_JOURNAL_TAKING);
 	for (size_t i = 0; i < p->group_count; i++)
 		add_group(&l, &p->groups[i]);
 	add_journals(&l, p, BIND_JOURNAL_TAKEN);

@@ -18,6 +18,8 @@
  * If a step fails, groups_undo() returns the groups, the last first. A device whose unbind hangs
  * stays in the journal; its worker gets a new process for the others. An owner that takes a group
  * twice keeps the older entry, whose first state takes precedence over what is there now.
+ *
+ * Where all is on its driver already, nothing moves, and the first entry is the lease.
  */
 #include "base/clean.h"
 #include "base/err.h"
@@ -479,6 +481,22 @@ static int steps_run(
 	return r;
 }
 
+/* Without a worker, which nothing needs here. */
+static int entries_write(
+	struct transaction *t, const struct bind_step *steps, size_t count, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = step_run(t, &steps[i], e);
+	for (size_t i = 0; r < 0 && i < t->plan->group_count; i++) {
+		const struct taking *k = &t->takings[i];
+		(void)(k->old.count ? bind_transaction_journal(&t->work, &k->old, NULL)
+				    : bind_transaction_forget(&t->work, k->entry.group, NULL));
+	}
+	return r;
+}
+
 static int plan_carry_out(struct transaction *t, struct err *e)
 {
 	struct bind_step *steps = NULL;
@@ -490,8 +508,9 @@ static int plan_carry_out(struct transaction *t, struct err *e)
 	r = bind_plan_steps(t->work.env, t->q, t->plan, &steps, &count);
 	if (r < 0)
 		return err_set(e, r, "list the steps");
-	r = open_lanes(t, e);
-	if (r == 0) {
+	const bool moves = bind_plan_moves(t->plan);
+	r = moves ? open_lanes(t, e) : entries_write(t, steps, count, e);
+	if (r == 0 && moves) {
 		r = steps_run(t, steps, count, e);
 		bind_exclusive_end(&t->disks);
 		if (r < 0)
