@@ -445,12 +445,13 @@ int lease_keep(const struct lease *l, int watch_fd)
 	static struct keeping k; /* too large for a stack */
 	struct err e = {0};
 
-	k = (struct keeping){.l = l,
-		.clients = CLIENTS_NONE,
-		.server = LEASE_SERVER_NONE,
-		.state = STATE_NONE,
-		.signals = -1,
-		.owner_fd = -1};
+	/* All else is zero: to fill its room for clients would touch 30 pages. */
+	k.l = l;
+	k.clients = CLIENTS_NONE;
+	k.server.listen_fd = -1;
+	k.state = STATE_NONE;
+	k.signals = -1;
+	k.owner_fd = -1;
 	k.server.facts = (struct lease_facts){.lease = l, .state = "starting"};
 	(void)prctl(PR_SET_NAME, "usher-lease");
 	if (watch_fd >= 0)

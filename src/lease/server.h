@@ -34,6 +34,7 @@ struct lease_wish {
 	uint32_t timeout_s;
 };
 
+/* A new one is all zeros, but for listen_fd. */
 struct lease_server {
 	int listen_fd; /* -1: nobody can connect */
 	bool deaf; /* no descriptor is left: the next client waits until one leaves */
@@ -42,8 +43,6 @@ struct lease_server {
 	size_t count;
 	struct control_client list[LEASE_CLIENTS_MAX];
 };
-
-#define LEASE_SERVER_NONE ((struct lease_server){.listen_fd = -1})
 
 /* Listens at @path, mode 0600. Return: 0, -errno. */
 int lease_server_open(struct lease_server *s, const char *path);
