@@ -293,6 +293,33 @@ START_TEST(paths_are_relative_to_the_file)
 }
 END_TEST
 
+static void refuse(const char *text, const char *msg)
+{
+	struct guest_words ws = WORDS_OF(&verb_run, table());
+	struct err e = {0};
+
+	ck_assert_int_eq(words_parse(&ws, "f", text, strlen(text), &e), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(e.msg, msg));
+	words_free(&ws);
+}
+
+START_TEST(nothing_is_expanded_or_included)
+{
+	ck_assert_int_eq(setenv("HOME", "/home/else", 1), 0);
+	struct guest_words ws = words_of("[guest]\nname = $(id)\nkernel = $HOME/k\ninitrd = ~/*\n"
+					 "cmdline = `id` ${HOME} %h\n");
+
+	ck_assert_str_eq(ws.of_file.list[0].text, "$(id)");
+	ck_assert_str_eq(ws.of_file.list[1].text, "folder/$HOME/k");
+	ck_assert_str_eq(ws.of_file.list[2].text, "folder/~/*");
+	ck_assert_str_eq(ws.of_file.list[3].text, "`id` ${HOME} %h");
+	words_free(&ws);
+	refuse("[guest]\ninclude = /etc/usher/guests/web\n", "f:2: ");
+	refuse("[include]\npath = /etc/usher/guests/web\n", "f:1: ");
+	refuse("[guest]\ncmdline = a \\\nb\n", "f:3: ");
+}
+END_TEST
+
 START_TEST(written_paths_are_absolute)
 {
 	struct guest_words ws = words_of("[guest]\nvsock = socket=v\n[disk]\nfile = d\n");
@@ -357,6 +384,6 @@ END_TEST
 
 SUITE("guestwords", every_option_has_a_place, every_option_is_written_and_read,
 	every_example_is_good, all_options_together_come_back, any_words_come_back,
-	paths_are_relative_to_the_file, written_paths_are_absolute,
+	paths_are_relative_to_the_file, nothing_is_expanded_or_included, written_paths_are_absolute,
 	the_command_line_overrides_or_adds, a_flag_may_be_yes_or_no,
 	a_value_that_no_file_can_have_is_refused)
