@@ -158,7 +158,7 @@ struct bind_step {
 /* "load", "journal", "write", "verify", "wait", "chown", "rule", "config", "keep". */
 const char *bind_op_name(enum bind_op op);
 
-/* Whether a driver or a node changes; else the plan only writes who has the groups. */
+/* Whether the plan changes a driver or a node. Otherwise it writes entries of the journal alone. */
 bool bind_plan_moves(const struct bind_plan *p);
 
 /* The exact steps of a plan, for --dry-run; *@ret is the caller's to free(). Return: 0, -ENOMEM. */
