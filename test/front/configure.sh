@@ -16,12 +16,7 @@ builds() {
 }
 
 mkdir bin bench
-cat >bin/dpkg-query <<'END'
-#!/bin/sh
-while [ "$1" != '${db:Status-Abbrev} ${Package}\n' ]; do shift; done
-shift
-printf 'ii  %s\n' "$@"
-END
+claim_packages
 # Touching this file looks like a newly installed meson.
 cat >bin/meson <<END
 #!/bin/sh

@@ -20,12 +20,7 @@ fuzzes() {
 
 mkdir -p bin test/fuzz/corpus/first test/fuzz/corpus/second
 cp "$top/dev" .
-cat >bin/dpkg-query <<'END'
-#!/bin/sh
-while [ "$1" != '${db:Status-Abbrev} ${Package}\n' ]; do shift; done
-shift
-printf 'ii  %s\n' "$@"
-END
+claim_packages
 cat >bin/meson <<END
 #!/bin/sh
 [ "\$1" != setup ] || mkdir -p "\$2/test/fuzz"
