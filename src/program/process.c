@@ -346,11 +346,10 @@ static bool is_in_background(void)
 	return group >= 0 && group != getpgrp();
 }
 
-int process_start(const struct program *p, struct process *ret, struct err *e)
+int process_begin(const struct program *p, struct process *ret, struct err *e)
 {
 	int pipe_fds[2];
 	bool background = is_in_background();
-	struct failure why;
 
 	if (p->error)
 		return err_set(e, p->error, "start %s", p->argv[0]);
@@ -367,20 +366,41 @@ int process_start(const struct program *p, struct process *ret, struct err *e)
 		fd_close(&in);
 		child_execute(p, background, inside, out);
 	}
-	fd_close(&out);
-	/* The pipe closes on exec: end of file means that the program runs. */
-	if (fd_read_full(in, &why, sizeof(why)) == 0) {
-		(void)waitpid(pid, NULL, 0);
-		return failure_report(p, &why, e);
-	}
 	int pidfd = fd_pidfd_open(pid);
 	if (pidfd < 0) {
 		(void)kill(pid, SIGKILL);
 		(void)waitpid(pid, NULL, 0);
 		return err_set(e, pidfd, "watch %s", p->argv[0]);
 	}
-	*ret = (struct process){.pid = pid, .pidfd = pidfd};
+	*ret = (struct process){.pid = pid, .pidfd = pidfd, .report_fd = TAKE_FD(in)};
 	return 0;
+}
+
+int process_confirm(const struct program *p, struct process *started, struct err *e)
+{
+	struct failure why;
+
+	/* The pipe closes on exec: end of file means that the program runs. */
+	if (fd_read_full(started->report_fd, &why, sizeof(why)) < 0) {
+		fd_close(&started->report_fd);
+		return 0;
+	}
+	process_discard(started);
+	return failure_report(p, &why, e);
+}
+
+int process_start(const struct program *p, struct process *ret, struct err *e)
+{
+	int r = process_begin(p, ret, e);
+
+	return r < 0 ? r : process_confirm(p, ret, e);
+}
+
+void process_discard(struct process *p)
+{
+	(void)kill(p->pid, SIGKILL);
+	(void)process_reap(p);
+	fd_close(&p->report_fd);
 }
 
 int process_reap(struct process *p)

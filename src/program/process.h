@@ -65,6 +65,7 @@ void program_fd(struct program *p, int fd);
 struct process {
 	pid_t pid;
 	int pidfd;
+	int report_fd; /* from which process_confirm() hears why it does not run */
 };
 
 /*
@@ -75,6 +76,16 @@ struct process {
  * Return: 0, -E2BIG, -ENOENT, -EACCES, -errno.
  */
 int process_start(const struct program *p, struct process *ret, struct err *e);
+
+/*
+ * The same in two steps: between them the caller has time for something else. If process_begin()
+ * succeeds, the caller calls process_confirm(); if that fails, the process is gone.
+ */
+int process_begin(const struct program *p, struct process *ret, struct err *e);
+int process_confirm(const struct program *p, struct process *started, struct err *e);
+
+/* Ends a process that nobody needs, before or after process_confirm(). */
+void process_discard(struct process *p);
 
 /* Waits for the end of the process. Return: the status as a shell has it: 0-255, 128 + signal. */
 int process_reap(struct process *p);

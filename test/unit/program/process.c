@@ -150,6 +150,29 @@ START_TEST(reports_a_missing_program_at_once)
 }
 END_TEST
 
+/* The caller does something else between the two steps, and hears of the failure afterwards. */
+START_TEST(starts_in_two_steps)
+{
+	struct program missing = {0}, sleeper = {0};
+	struct process proc;
+	struct err e = {0};
+
+	program_word(&missing, "/nonexistent/program");
+	ck_assert_int_eq(process_begin(&missing, &proc, &e), 0);
+	ck_assert_int_eq(process_confirm(&missing, &proc, &e), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(e.msg, "/nonexistent/program"));
+	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1); /* there is no child */
+
+	program_word(&sleeper, "sleep");
+	program_word(&sleeper, "100");
+	ck_assert_int_eq(process_begin(&sleeper, &proc, &e), 0);
+	process_discard(&proc); /* whether or not it executes already */
+	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+	ck_assert_int_eq(proc.pidfd, -1);
+	ck_assert_int_eq(proc.report_fd, -1);
+}
+END_TEST
+
 START_TEST(names_the_folder_that_the_user_may_not_enter)
 {
 	char folder[] = "/tmp/usher-process.XXXXXX", path[64], expected[160];
@@ -317,7 +340,7 @@ SUITE("process", a_job_in_the_background_gets_no_terminal, returns_the_exit_stat
 	keeps_the_status_where_children_are_ignored, resets_the_signals_of_failed_writes,
 	passes_only_the_named_descriptors, keeps_the_descriptors_of_the_caller,
 	keeps_the_environment_of_the_caller, has_a_session_of_its_own,
-	goes_to_its_folder_or_to_the_root, reports_a_missing_program_at_once,
-	names_the_folder_that_the_user_may_not_enter, starts_the_first_process_of_a_namespace,
-	dies_with_its_parent_on_request, refuses_too_many_arguments,
-	an_engine_refuses_what_does_not_fit)
+	goes_to_its_folder_or_to_the_root, reports_a_missing_program_at_once, starts_in_two_steps,
+	starts_in_two_steps, names_the_folder_that_the_user_may_not_enter,
+	starts_the_first_process_of_a_namespace, dies_with_its_parent_on_request,
+	refuses_too_many_arguments, an_engine_refuses_what_does_not_fit)
