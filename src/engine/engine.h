@@ -110,6 +110,12 @@ struct engine {
 	 */
 	int (*prepare)(const struct bind_env *env, const struct guest_spec *s,
 		const struct bind_plan *groups, struct engine_run *run, struct err *e);
+	/*
+	 * Gives the program, which runs already and waits, the guest and its devices. NULL: it has
+	 * them from its start. If this fails, the caller ends the program. Return: 0, -errno.
+	 */
+	int (*furnish)(const struct bind_env *env, const struct guest_spec *s,
+		const struct bind_plan *groups, struct engine_run *run, struct err *e);
 };
 
 extern const struct engine engine_ours; /* usher-vmm */

@@ -337,15 +337,31 @@ static int engine_prepare(
 	return k->engine->prepare(&k->env, k->spec, plan, run, e);
 }
 
+static int program_start(const struct keeper *k, const struct bind_plan *plan,
+	struct engine_run *run, struct process *ret, struct err *e)
+{
+	int r = engine_prepare(k, plan, run, e);
+	if (r < 0)
+		return r;
+	if (!k->engine->furnish)
+		return process_start(&run->program, ret, e);
+	r = process_begin(&run->program, ret, e);
+	if (r < 0)
+		return r;
+	r = k->engine->furnish(&k->env, k->spec, plan, run, e);
+	if (r == 0)
+		return process_confirm(&run->program, ret, e);
+	process_discard(ret); /* nobody has been told of it */
+	return r;
+}
+
 static int engine_start(struct loan *l, const struct bind_plan *plan, struct engine_run *run,
 	struct process *ret, struct err *e)
 {
 	const struct keeper *k = l->k;
 	int64_t begun = now_us();
 
-	int r = engine_prepare(k, plan, run, e);
-	if (r == 0)
-		r = process_start(&run->program, ret, e);
+	int r = program_start(k, plan, run, ret, e);
 	engine_finish(run);
 	if (r < 0)
 		return r;

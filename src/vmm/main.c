@@ -168,9 +168,11 @@ int main(int argc, char **argv)
 	if (keeper < 0)
 		return report_usage(&e);
 	raise_files();
+	timing_mark(&m.vm.timing, "load");
 	int r = description_receive(keeper, &d, &e);
 	if (r < 0)
 		return report_failure(PROGRAM, &e, EXIT_OURS);
+	timing_wait_over(&m.vm.timing);
 	for (size_t i = 0; i < d.spec.virtio_count; i++)
 		virtio_prepare(&d.spec.virtio[i]);
 	if (d.spec.backing == MEMORY_SHARED)

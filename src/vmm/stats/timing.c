@@ -63,11 +63,17 @@ void timing_mark(struct timing *t, const char *name)
 	t->last_ns = now;
 }
 
+void timing_wait_over(struct timing *t)
+{
+	timing_mark(t, "wait");
+	t->wait_ns = t->phases[t->count - 1].ns;
+}
+
 void timing_enter(struct timing *t)
 {
 	ioctls.on = false;
 	t->ioctl_ns = ioctls.ns;
-	t->own_ns = now_ns() - t->start_ns - ioctls.ns;
+	t->own_ns = now_ns() - t->start_ns - t->wait_ns - ioctls.ns;
 }
 
 static void print_ms(FILE *out, const char *name, uint64_t ns)

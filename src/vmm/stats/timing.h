@@ -21,6 +21,7 @@ struct timing_phase {
 struct timing {
 	uint64_t start_ns;
 	uint64_t last_ns;
+	uint64_t wait_ns; /* for the keeper, whose time it is */
 	uint64_t ioctl_ns; /* of the time before the guest ran: KVM's and VFIO's */
 	uint64_t own_ns; /* of that time: the rest */
 	size_t count;
@@ -31,6 +32,9 @@ void timing_start(struct timing *t);
 
 /* Ends the phase that began with the last mark. @name: static text. */
 void timing_mark(struct timing *t, const char *name);
+
+/* Ends the phase in which the keeper opened devices, and this program waited. */
+void timing_wait_over(struct timing *t);
 
 /* The guest is about to run. */
 void timing_enter(struct timing *t);

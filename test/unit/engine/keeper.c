@@ -176,6 +176,43 @@ START_TEST(tells_what_happens)
 }
 END_TEST
 
+/* Fails once the program has said that it runs: the shell and this are at work at one time. */
+static int stub_furnish(const struct bind_env *env, const struct guest_spec *s,
+	const struct bind_plan *groups, struct engine_run *run, struct err *e)
+{
+	char path[64], text[16];
+
+	(void)snprintf(path, sizeof(path), "%s/pid", run_dir);
+	for (int i = 0; i < 1000; i++) {
+		if (file_read(path, text, sizeof(text)) > 0)
+			return err_say(e, -ENODEV, "the device is gone");
+		(void)usleep(10000);
+	}
+	return err_say(e, -ETIMEDOUT, "the program does not run");
+}
+
+START_TEST(ends_a_program_that_gets_no_devices)
+{
+	static const struct engine failing = {.name = "failing",
+		.memory = stub_memory,
+		.prepare = stub_prepare,
+		.furnish = stub_furnish};
+	char line[64] = "", path[64], text[16];
+	struct keeper k = keeper_make(line);
+	struct keeper_end end;
+
+	(void)snprintf(line, sizeof(line), "echo $$ >%s/pid; exec sleep 100", run_dir);
+	(void)snprintf(path, sizeof(path), "%s/pid", run_dir);
+	k.engine = &failing;
+	ck_assert_int_eq(keeper_run(&k, &end), -ENODEV);
+	ck_assert_int_gt(file_read(path, text, sizeof(text)), 0);
+	ck_assert_int_eq(kill(atoi(text), 0), -1);
+	ck_assert_int_eq(errno, ESRCH);
+	expect_news("planned\nfailed\n");
+	keeper_clean();
+}
+END_TEST
+
 START_TEST(refuses_a_name_in_use)
 {
 	struct keeper k = keeper_make("exec sleep 100");
@@ -531,10 +568,10 @@ START_TEST(outlives_its_terminal_if_it_is_to)
 }
 END_TEST
 
-SUITE("keeper", others_command, tells_what_happens, refuses_a_name_in_use, survives_a_dead_reader,
-	does_not_wait_for_a_stuck_reader, a_second_signal_kills, clients_ask_and_stop,
-	the_guest_ends_with_the_client, the_guest_outlives_the_client,
-	answers_for_a_helper_that_is_killed, tells_a_client_that_it_is_one_too_many,
-	a_terminal_is_restored_when_the_guest_is_killed,
+SUITE("keeper", others_command, tells_what_happens, ends_a_program_that_gets_no_devices,
+	refuses_a_name_in_use, survives_a_dead_reader, does_not_wait_for_a_stuck_reader,
+	a_second_signal_kills, clients_ask_and_stop, the_guest_ends_with_the_client,
+	the_guest_outlives_the_client, answers_for_a_helper_that_is_killed,
+	tells_a_client_that_it_is_one_too_many, a_terminal_is_restored_when_the_guest_is_killed,
 	a_terminal_is_restored_when_the_keeper_is_killed, ends_a_guest_that_is_stopped,
 	outlives_its_terminal_if_it_is_to)
