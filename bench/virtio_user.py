@@ -2,8 +2,9 @@
 """Devices that other programs serve, usher compared with QEMU: part of ./dev bench virtio.
 
 qcow2: usher has QEMU's storage daemon serve the image, QEMU does it itself, with an iothread. Shared
-folders: both by the same virtiofsd. Shared memory: what it adds to the start of a guest with a disk, which
-usher-vmm serves in private memory and the daemon in shared memory.
+folders: both by the same virtiofsd. Exits are counted, too, those of the reading program's start among them:
+they scatter less than rates. Shared memory: what it adds to the start of a guest with a disk, which usher-vmm
+serves in private memory and the daemon in shared memory.
 """
 import contextlib
 import pathlib
@@ -16,8 +17,10 @@ from guests import Talk
 
 WORK = pathlib.Path("/tmp/bench-user")
 IMAGE_MIB = 64
+PATIENCE = 3600  # [s] for a guest that stays for the whole bench
 SECONDS = 0.5  # of a run; a round has two of each guest
 SERVER = "/usr/lib/qemu/virtiofsd"
+KVM = pathlib.Path("/sys/kernel/debug/kvm")
 DEPTHS = (1, 32)
 
 READER = """
@@ -73,10 +76,25 @@ def qemu_words(words, path):
             "-device", "vhost-user-fs-pci,chardev=share,tag=share,bus=p1"]
 
 
-def read(guest, name, depth):
-    guest.process.stdin.write(f"{name} {depth} {SECONDS}\n")
-    guest.process.stdin.flush()
-    return float(re.search(r"iops (\d+) of", guest.hear("read"))[1])
+class Guest(Talk):
+    """A guest that reads, and its exits."""
+
+    def __init__(self, words):
+        before = set(KVM.glob("*-*"))
+        super().__init__(words, PATIENCE)
+        self.hear("ready")
+        self.kvm, = set(KVM.glob("*-*")) - before
+
+    def exits(self):
+        return int((self.kvm / "exits").read_text())
+
+    def read(self, name, depth):
+        """Return: reads a second, exits a read."""
+        before = self.exits()
+        self.process.stdin.write(f"{name} {depth} {SECONDS}\n")
+        self.process.stdin.flush()
+        found = re.search(r"iops (\d+) of (\d+) reads", self.hear("read"))
+        return float(found[1]), (self.exits() - before) / int(found[2])
 
 
 def judge(name, pairs, limit, bar):
@@ -90,27 +108,30 @@ def judge(name, pairs, limit, bar):
 def reading(rounds, usher, qemu, bar):
     """@usher, @qemu: words of guests without devices, which run READER."""
     with contextlib.ExitStack() as stack:
-        theirs = Talk(qemu_words(qemu, serve(stack)), 3600)
+        theirs = Guest(qemu_words(qemu, serve(stack)))
         stack.callback(theirs.process.kill)
-        ours = Talk([*usher, "--no-defaults", "--disk", f"{WORK}/ours.qcow2,format=qcow2", "--share",
-                     f"{WORK}/share"], 3600)
+        ours = Guest([*usher, "--no-defaults", "--disk", f"{WORK}/ours.qcow2,format=qcow2", "--share",
+                      f"{WORK}/share"])
         stack.callback(ours.process.kill)
-        for guest in (ours, theirs):
-            guest.hear("ready")
-        found = {}
+        found, exits_of = {}, {}
         for n in range(rounds + 1):  # the first round warms up
             for name, what in (("vda", "qcow2"), ("file", "share")):
                 for depth in DEPTHS:
                     # What slows the host for a second slows neither guest more than the other.
                     order = (ours, theirs, theirs, ours) if n % 2 else (theirs, ours, ours, theirs)
-                    iops = {ours: 0.0, theirs: 0.0}
+                    iops, exits = {ours: 0.0, theirs: 0.0}, {ours: 0.0, theirs: 0.0}
                     for guest in order:
-                        iops[guest] += read(guest, name, depth) / 2
-                    print(f"round {n}: {what} depth {depth}: usher {iops[ours]:.0f}/s, QEMU {iops[theirs]:.0f}/s",
-                          flush=True)
+                        rate, each = guest.read(name, depth)
+                        iops[guest] += rate / 2
+                        exits[guest] += each / 2
+                    print(f"round {n}: {what} depth {depth}: usher {iops[ours]:.0f}/s, {exits[ours]:.2f} exits, "
+                          f"QEMU {iops[theirs]:.0f}/s, {exits[theirs]:.2f} exits", flush=True)
                     if n:
                         found.setdefault((what, depth), []).append((iops[ours], iops[theirs]))
+                        exits_of.setdefault((what, depth), []).append((exits[ours], exits[theirs]))
     for (what, depth), pairs in found.items():
+        mine, its = (statistics.median(values) for values in zip(*exits_of[what, depth]))
+        print(f"{what}.depth{depth}: exits a read: usher {mine:.2f}, QEMU {its:.2f}")
         judge(f"{what}.depth{depth}", pairs, 0.95 if what == "qcow2" else 1, bar)
 
 
