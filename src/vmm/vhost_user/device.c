@@ -225,17 +225,49 @@ static bool is_not_yet(int r)
 
 WALL_CALL(worker, poll);
 
-/* Under the lock. The end of the guest shuts this connection, too: nobody waits for an answer. */
-static int connection_ask(struct vhost_user_device *u, int fd, struct vhost_user_link *next)
+/*
+ * Under the lock. Has the keeper connect again, and agrees with the back end over @next, which the
+ * caller drops in any case. The end of the guest shuts this connection, too: nobody waits for an
+ * answer.
+ */
+static int connection_ask(struct vhost_user_device *u, struct vhost_user_link *next)
 {
 	struct lock *lock = u->device.lock;
 
+	*next = VHOST_USER_LINK_NONE;
+	lock_drop(lock);
+	const int fd = keeper_lend_backend(u->vm->keeper, u->spec.number);
+	lock_take(lock);
+	if (fd < 0)
+		return fd;
+	next->fd = fd;
+	if (u->lost)
+		return -ECANCELED;
 	u->renewing = fd;
 	lock_drop(lock);
 	const int r = vhost_user_link_ask(next, fd);
 	lock_take(lock);
 	u->renewing = -1;
 	return u->lost ? -ECANCELED : r;
+}
+
+/* Under the lock, which is dropped meanwhile: what a back end has sent may linger. */
+static void connection_drop(struct vhost_user_device *u, struct vhost_user_link *l)
+{
+	struct lock *lock = u->device.lock;
+
+	lock_drop(lock);
+	vhost_user_link_fini(l);
+	lock_take(lock);
+}
+
+/* Under the lock. */
+static void backend_return(struct vhost_user_device *u)
+{
+	u->back_ms = clock_ms();
+	u->end.fd = u->link.fd;
+	u->watched = loop_add(&u->vm->loop, &u->end, NULL) >= 0;
+	log_info(u->vm->name, "%s '%s': its back end is back", u->kind->name, u->spec.name);
 }
 
 /* Asks for a new connection. Return: 0, also if there is none yet; -errno. */
@@ -246,23 +278,15 @@ static int backend_renew(struct vhost_user_device *u)
 
 	lock_drop(lock);
 	(void)poll(NULL, 0, RENEW_MS);
-	int fd = keeper_lend_backend(u->vm->keeper, u->spec.number);
 	lock_take(lock);
-	int r = u->lost ? -ECANCELED : fd < 0 ? fd : connection_ask(u, fd, &next);
+	int r = connection_ask(u, &next);
 	if (r == 0)
 		r = vhost_user_link_renew(&u->link, &next);
-	if (r < 0)
-		fd_close(&fd);
-	if (u->lost || is_not_yet(r))
-		return 0;
-	u->away = false;
-	if (r < 0)
-		return r;
-	u->back_ms = clock_ms();
-	u->end.fd = u->link.fd;
-	u->watched = loop_add(&u->vm->loop, &u->end, NULL) >= 0;
-	log_info(u->vm->name, "%s '%s': its back end is back", u->kind->name, u->spec.name);
-	return 0;
+	if (r == 0)
+		backend_return(u);
+	u->away = u->away && is_not_yet(r);
+	connection_drop(u, &next);
+	return is_not_yet(r) || u->lost ? 0 : r;
 }
 
 static int rings_stop(struct vhost_user_device *u)

@@ -3,9 +3,9 @@
 
 #include "base/bits.h"
 #include "base/err.h"
-#include "base/fd.h"
 #include "vmm/copy.h"
 #include "vmm/memory.h"
+#include "vmm/vhost_user/bound.h"
 #include "vmm/vhost_user/doorbell.h"
 
 #include <errno.h>
@@ -114,20 +114,22 @@ int vhost_user_link_init(struct vhost_user_link *l, int fd, struct err *e)
 	return err_set(e, r, "agree with a vhost-user back end");
 }
 
-int vhost_user_link_renew(struct vhost_user_link *l, const struct vhost_user_link *next)
+int vhost_user_link_renew(struct vhost_user_link *l, struct vhost_user_link *next)
 {
+	const int before = l->fd;
+
 	if (l->features & ~next->features || l->protocol != next->protocol ||
 		next->queues < l->queues)
 		return -EOPNOTSUPP;
-	fd_close(&l->fd);
 	l->fd = next->fd;
+	next->fd = before;
 	return 0;
 }
 
 void vhost_user_link_fini(struct vhost_user_link *l)
 {
-	fd_close(&l->fd);
-	fd_close(&l->inflight_fd);
+	wait_bound_close(&l->fd);
+	wait_bound_close(&l->inflight_fd);
 	*l = VHOST_USER_LINK_NONE;
 }
 
@@ -296,7 +298,7 @@ int vhost_user_link_start(struct vhost_user_link *l, struct memory *m, uint64_t 
 		(accepted & l->features) | (l->settles ? BIT64(F_PROTOCOL_FEATURES) : 0);
 
 	if (!resumes)
-		fd_close(&l->inflight_fd);
+		wait_bound_close(&l->inflight_fd);
 	int r = number_tell(l, VHOST_USER_SET_FEATURES, features);
 	if (r < 0)
 		return r;

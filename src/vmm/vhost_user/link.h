@@ -48,6 +48,7 @@ struct vhost_user_ring {
 
 /* Takes over @fd, a connected stream socket. Return: 0, -errno; then @l is VHOST_USER_LINK_NONE. */
 int vhost_user_link_init(struct vhost_user_link *l, int fd, struct err *e);
+/* Waits for a second at most (vmm/vhost_user/bound.h): without a lock. */
 void vhost_user_link_fini(struct vhost_user_link *l);
 
 /* Reads the device's configuration: @size bytes. Return: 0; -EOPNOTSUPP it has none; -errno. */
@@ -55,12 +56,13 @@ int vhost_user_link_config(struct vhost_user_link *l, void *to, uint32_t size);
 
 /*
  * A back end that has ended, and noted what it had in work, is back. The first call agrees with it
- * over @fd, which stays the caller's, and may be shut down meanwhile. The second one has @next go
- * on for @l; it does not wait, so a lock may be held. Return: 0; -EOPNOTSUPP the back end no longer
- * has what was agreed on; -errno; @l is as it was, and @fd the caller's.
+ * over @fd, which is @next's from now on, and may be shut down meanwhile. The second one has @next
+ * go on for @l, and leaves in it the connection that @l had. It does not wait, so a lock may be
+ * held.
+ * Return: 0; -EOPNOTSUPP the back end no longer has what was agreed on; -errno; @l is as it was.
  */
 int vhost_user_link_ask(struct vhost_user_link *next, int fd);
-int vhost_user_link_renew(struct vhost_user_link *l, const struct vhost_user_link *next);
+int vhost_user_link_renew(struct vhost_user_link *l, struct vhost_user_link *next);
 
 /*
  * Hands it the rings. @accepted: features of the driver. @resumes: a back end that has ended had

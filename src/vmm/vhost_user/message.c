@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "vmm/vhost_user/bound.h"
 #include "vmm/walls/mark.h"
 
 #include <errno.h>
@@ -161,11 +162,16 @@ static int answer_receive(int fd, struct vhost_user_message *m, uint32_t size, i
 
 int vhost_user_receive(int fd, struct vhost_user_message *m, uint32_t size, int *ret_fd)
 {
+	struct wait_bound bound;
+
 	if (ret_fd)
 		*ret_fd = -1;
+	/* The kernel closes what came without being asked for. */
+	(void)wait_bound_begin(&bound);
 	int r = answer_receive(fd, m, size, ret_fd);
 	if (r < 0 && ret_fd)
 		fd_close(ret_fd);
+	wait_bound_end(&bound);
 	m->size = size;
 	m->fd_count = 0;
 	return r;

@@ -3,6 +3,7 @@
 #define TEST_UNIT_VMM_USER_PEER_H
 
 /* A vhost-user back end in a thread of the test, which may do what none may. */
+#include "lingering.h"
 #include "suite.h"
 #include "virtio_rig.h"
 #include "vmm/vhost_user/message.h"
@@ -44,6 +45,7 @@ enum misdeed {
 	WITH_FDS,
 	REFUSES, /* what it acknowledges */
 	RANDOM,
+	LINGERS, /* with a descriptor whose last close waits */
 };
 
 /* A back end of this test, which runs in a thread. */
@@ -75,14 +77,15 @@ static void answer_send_with(
 	struct header h = {asked->request, REPLY, size};
 	uint8_t bytes[sizeof(h) + 512] = {0};
 	size_t len = sizeof(h) + size;
-	int fds[2] = {sent_fd < 0 ? user.fd : sent_fd, user.fd};
+	const enum misdeed d = asked->request == user.at ? user.misdeed : GOOD;
+	int lingers = d == LINGERS ? lingering_socket() : -1;
+	int fds[2] = {lingers >= 0 ? lingers : sent_fd < 0 ? user.fd : sent_fd, user.fd};
 	union {
 		struct cmsghdr head;
 		char bytes[CMSG_SPACE(sizeof(fds))];
 	} room = {.bytes = {0}};
 	struct iovec part = {bytes, len};
 	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
-	const enum misdeed d = asked->request == user.at ? user.misdeed : GOOD;
 
 	h.size = d == OTHER_SIZE ? size + 4 : d == HUGE_SIZE ? 0x7fffffff : size;
 	h.request += d == OTHER_REQUEST;
@@ -93,7 +96,7 @@ static void answer_send_with(
 		bytes[i] = (uint8_t)rand_r(&user.seed);
 	if (d == CUTS)
 		part.iov_len = len - 3;
-	if (d == WITH_FD || d == WITH_FDS || sent_fd >= 0) {
+	if (d == WITH_FD || d == WITH_FDS || d == LINGERS || sent_fd >= 0) {
 		const size_t count = d == WITH_FDS ? 2 : 1;
 		m.msg_control = room.bytes;
 		m.msg_controllen = CMSG_SPACE(count * sizeof(int));
@@ -102,6 +105,8 @@ static void answer_send_with(
 	}
 	if (d != SILENT && d != CLOSES)
 		(void)sendmsg(user.fd, &m, MSG_NOSIGNAL);
+	if (lingers >= 0)
+		(void)close(lingers);
 	if (d == CLOSES || d == CUTS)
 		(void)shutdown(user.fd, SHUT_RDWR);
 }

@@ -324,6 +324,61 @@ START_TEST(a_back_end_that_ends_again_and_again_is_lost)
 }
 END_TEST
 
+/* Nobody asked for it, and nobody has received it: the close of the connection waits for it. */
+static void lingering_send(void)
+{
+	const struct header h = {.request = VHOST_USER_GET_FEATURES};
+
+	user.misdeed = LINGERS;
+	user.at = h.request;
+	answer_send(&h, "", 0);
+	user.misdeed = GOOD;
+}
+
+START_TEST(a_descriptor_that_lingers_holds_no_vcpu_up)
+{
+	int64_t longest = 0;
+
+	note_start();
+	lent = 2;
+	lingering_send();
+	(void)shutdown(user.fd, SHUT_RDWR);
+	for (const int64_t begun = clock_ms();
+		__atomic_load_n(&user.asked[VHOST_USER_SET_VRING_ENABLE], __ATOMIC_ACQUIRE) < 4;) {
+		const int64_t before = clock_ms();
+		ck_assert_uint_eq(common_get(COMMON(num_queues), 2), 2);
+		longest = longest > clock_ms() - before ? longest : clock_ms() - before;
+		serve();
+		ck_assert_int_lt(clock_ms() - begun, 20000);
+	}
+	ck_assert_int_lt(longest, LINGER_S * 1000 / 4);
+	/* Neither does the guest's end wait. */
+	const int64_t begun = clock_ms();
+	lingering_send();
+	user_finish();
+	ck_assert_int_lt(clock_ms() - begun, LINGER_S * 1000 / 2);
+}
+END_TEST
+
+/* It is there in place of the answer to a driver's reset. */
+START_TEST(a_driver_does_not_wait_for_a_descriptor_that_lingers)
+{
+	struct err e = {0};
+
+	user_describe(GOOD, 0);
+	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
+	driver_set_up();
+	driver_go();
+	user_await(VHOST_USER_SET_VRING_ENABLE, 2);
+	const int64_t begun = clock_ms();
+	lingering_send();
+	reset();
+	ck_assert_uint_eq(features_offered(), 0);
+	user_finish();
+	ck_assert_int_lt(clock_ms() - begun, LINGER_S * 1000 / 2);
+}
+END_TEST
+
 /* A ring that is nowhere costs the device, too, and no message leaves for it. */
 START_TEST(a_ring_that_is_nowhere_is_refused)
 {
@@ -366,5 +421,6 @@ RIG_SUITE("virtio-user", a_back_end_gets_rings_and_memory, a_back_end_cannot_cut
 	a_back_end_that_ends_is_lost, a_back_end_that_notes_its_work_comes_back,
 	nobody_waits_for_a_back_end_that_is_away,
 	nobody_waits_for_a_back_end_that_is_back_and_silent,
-	a_back_end_that_ends_again_and_again_is_lost, a_ring_that_is_nowhere_is_refused,
+	a_back_end_that_ends_again_and_again_is_lost, a_descriptor_that_lingers_holds_no_vcpu_up,
+	a_driver_does_not_wait_for_a_descriptor_that_lingers, a_ring_that_is_nowhere_is_refused,
 	a_back_end_that_gives_two_notes_is_lost)
