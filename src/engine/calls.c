@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SOCKET_SECONDS 10 /* for a file system to find a socket of the host */
+unsigned calls_dial_seconds = 10;
 
 /* An answer that does not fit into the socket is lost: it has room for far more than one call. */
 static void call_answer(const struct calls *c, const struct wire_call *call, int result, int fd)
@@ -116,20 +116,21 @@ static void answer_lend(const struct calls *c, const struct wire_call *call, str
 	call_answer(c, call, fd < 0 ? fd : 0, fd);
 }
 
-/* The back end's queue of connections may be full, and then connect(2) waits. */
+/* A file system may hang, where the path leads. */
 static void answer_backend(
 	const struct calls *c, const struct wire_call *call, struct open_devices *d)
 {
+	helper_bound(calls_dial_seconds);
 	int fd = backends_reconnect(c->backends, (unsigned)call->group);
 
 	call_answer(c, call, fd < 0 ? fd : 0, fd);
 }
 
-/* A file system may hang, where the path leads. */
+/* Likewise. */
 static void answer_socket(
 	const struct calls *c, const struct wire_call *call, struct open_devices *d)
 {
-	helper_bound(SOCKET_SECONDS);
+	helper_bound(calls_dial_seconds);
 	int fd = vsock_dial(&c->sockets, (uint32_t)call->group);
 
 	call_answer(c, call, fd < 0 ? fd : 0, fd);

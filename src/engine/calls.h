@@ -30,6 +30,12 @@ struct calls {
 
 #define CALLS_NONE ((struct calls){.fd = -1, .sockets = VSOCK_PORTS_NONE})
 
+/*
+ * [s] A file system that takes longer to find a socket of the host hangs. For tests alone it is a
+ * variable.
+ */
+extern unsigned calls_dial_seconds;
+
 /* Answers one call, when @c->fd can be read; closes @c->fd when the other end is closed. */
 void calls_serve(struct calls *c, struct open_devices *d);
 

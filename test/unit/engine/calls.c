@@ -161,6 +161,31 @@ START_TEST(who_answers_ends_with_the_keeper)
 }
 END_TEST
 
+/* Nobody waits for the file system for ever: not usher-vmm, for which the process answers. */
+START_TEST(a_file_system_that_hangs_is_given_up)
+{
+	struct wire_call call = {.header = {.kind = WIRE_LEND_BACKEND, .id = 1}};
+	struct wire_call answer;
+	int pipe_fds[2];
+
+	setup();
+	ck_assert_int_eq(pipe(pipe_fds), 0);
+	helper_end = pipe_fds[1];
+	calls_dial_seconds = 1;
+	ck_assert_int_eq(wire_send(other, &call, sizeof(call), NULL), 0);
+	calls_serve(&calls, NULL);
+	for (unsigned ms = 0; calls.helper_count; ms += 10) {
+		ck_assert_uint_lt(ms, 8000);
+		(void)usleep(10000);
+		calls_reap(&calls);
+	}
+	ck_assert_int_eq(wire_receive(other, &answer, sizeof(answer), NULL), 0);
+	ck_assert_int_eq(answer.result, -EIO);
+	ck_assert_uint_eq(answer.header.id, 1);
+	calls_close(&calls);
+}
+END_TEST
+
 SUITE("engine_calls", a_short_call_learns_nothing_of_the_keeper, a_call_out_of_bounds_is_refused,
 	a_closed_end_is_let_go, a_descriptor_that_lingers_is_not_waited_for,
-	who_answers_ends_with_the_keeper)
+	who_answers_ends_with_the_keeper, a_file_system_that_hangs_is_given_up)
