@@ -26,7 +26,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 #define RENEW_MS 500 /* between two tries */
 #define LASTS_MS 10000 /* a back end that ends sooner after its return has returned in vain */
@@ -43,8 +42,9 @@
  * A back end that ends is awaited if it notes what it has in work where that outlives it
  * (inflight): then it knows itself what is to be done again. Any other that ends, and one that does
  * not answer, or answers what cannot be, is lost: the device asks for a reset (DEVICE_NEEDS_RESET),
- * the next driver is offered nothing, and the guest goes on. What the back end had taken is neither
- * repeated nor answered: only the back end knew what it had done.
+ * and the guest goes on. What the back end had taken is neither repeated nor answered: only the
+ * back end knew what it had done. A reset by the driver looks once for a back end that is there
+ * again: with it the next driver begins anew, and without one it is offered nothing.
  *
  * Nothing here follows what the back end writes into guest memory or into the configuration: these
  * are for the driver alone.
@@ -68,6 +68,9 @@ struct vhost_user_device {
 	bool wanted; /* the driver has said 'go' */
 	bool rewired; /* its interrupts are others now */
 	bool lost;
+	bool over; /* the guest is: nothing is done for it any more */
+	bool retries; /* lost, and the driver begins anew: perhaps a back end is there again */
+	int64_t tried_ms; /* when that was last */
 	bool away; /* the back end has ended, and may come back: it noted what it had in work */
 	bool resumes; /* it is back, and the rings are the same */
 	int renewing; /* the connection to one that may be back; -1: none */
@@ -91,25 +94,6 @@ static void rings_end(struct vhost_user_device *u)
 	if (u->running)
 		(void)__atomic_fetch_sub(&u->vm->transfers, 1, __ATOMIC_RELEASE);
 	u->running = false;
-}
-
-static const char *loss_name(int r)
-{
-	switch (r) {
-	case -ETIMEDOUT:
-		return "does not answer";
-	case -EPIPE:
-	case -ECONNRESET:
-		return "has ended";
-	case -EFAULT:
-		return "cannot have a ring that is not in memory";
-	case -EREMOTEIO:
-		return "refuses what it is asked for";
-	case -EOPNOTSUPP:
-		return "cannot have all of the guest's memory";
-	default:
-		return "answers what cannot be";
-	}
 }
 
 WALL_CALL(main | worker, shutdown);
@@ -136,9 +120,7 @@ static bool is_in_vain(struct vhost_user_device *u)
  */
 static bool backend_leaves(struct vhost_user_device *u, int r)
 {
-	if (u->lost || u->away)
-		return true;
-	if ((r != -EPIPE && r != -ECONNRESET) || u->link.inflight_fd < 0 || is_in_vain(u))
+	if ((r != -EPIPE && r != -ECONNRESET) || u->link.inflight_fd < 0)
 		return false;
 	u->away = true;
 	end_unwatch(u);
@@ -153,7 +135,7 @@ static bool backend_leaves(struct vhost_user_device *u, int r)
 /* Under the lock. One that hangs sees the end of the conversation, and ends. */
 static void backend_lose(struct vhost_user_device *u, int r)
 {
-	if (backend_leaves(u, r))
+	if (u->lost || u->away || (!is_in_vain(u) && backend_leaves(u, r)))
 		return;
 	u->lost = true;
 	u->device.offered = 0;
@@ -162,7 +144,7 @@ static void backend_lose(struct vhost_user_device *u, int r)
 	rings_end(u);
 	(void)shutdown(u->link.fd, SHUT_RDWR);
 	log_error(u->vm->name, "%s '%s' is out of service: its back end %s; the guest goes on",
-		u->kind->name, u->spec.name, loss_name(r));
+		u->kind->name, u->spec.name, vhost_user_link_loss(r));
 	if (u->device.status)
 		virtio_need_reset(&u->device);
 }
@@ -228,9 +210,10 @@ WALL_CALL(worker, poll);
 /*
  * Under the lock. Has the keeper connect again, and agrees with the back end over @next, which the
  * caller drops in any case. The end of the guest shuts this connection, too: nobody waits for an
- * answer.
+ * answer. @config: of another driver's device; NULL: the driver goes on with what it has read.
  */
-static int connection_ask(struct vhost_user_device *u, struct vhost_user_link *next)
+static int connection_ask(
+	struct vhost_user_device *u, struct vhost_user_link *next, uint8_t *config)
 {
 	struct lock *lock = u->device.lock;
 
@@ -241,14 +224,25 @@ static int connection_ask(struct vhost_user_device *u, struct vhost_user_link *n
 	if (fd < 0)
 		return fd;
 	next->fd = fd;
-	if (u->lost)
+	if (u->over)
 		return -ECANCELED;
 	u->renewing = fd;
 	lock_drop(lock);
-	const int r = vhost_user_link_ask(next, fd);
+	int r = vhost_user_link_ask(next, fd);
+	if (r == 0 && config)
+		r = vhost_user_kind_agree(u->kind, &u->spec, next, config, NULL);
 	lock_take(lock);
 	u->renewing = -1;
-	return u->lost ? -ECANCELED : r;
+	return u->over ? -ECANCELED : r;
+}
+
+/* Under the lock. */
+static void backend_return(struct vhost_user_device *u)
+{
+	u->back_ms = clock_ms();
+	u->end.fd = u->link.fd;
+	u->watched = loop_add(&u->vm->loop, &u->end, NULL) >= 0;
+	log_info(u->vm->name, "%s '%s': its back end is back", u->kind->name, u->spec.name);
 }
 
 /* Under the lock, which is dropped meanwhile: what a back end has sent may linger. */
@@ -261,15 +255,6 @@ static void connection_drop(struct vhost_user_device *u, struct vhost_user_link 
 	lock_take(lock);
 }
 
-/* Under the lock. */
-static void backend_return(struct vhost_user_device *u)
-{
-	u->back_ms = clock_ms();
-	u->end.fd = u->link.fd;
-	u->watched = loop_add(&u->vm->loop, &u->end, NULL) >= 0;
-	log_info(u->vm->name, "%s '%s': its back end is back", u->kind->name, u->spec.name);
-}
-
 /* Asks for a new connection. Return: 0, also if there is none yet; -errno. */
 static int backend_renew(struct vhost_user_device *u)
 {
@@ -279,14 +264,38 @@ static int backend_renew(struct vhost_user_device *u)
 	lock_drop(lock);
 	(void)poll(NULL, 0, RENEW_MS);
 	lock_take(lock);
-	int r = connection_ask(u, &next);
+	int r = connection_ask(u, &next, NULL);
 	if (r == 0)
 		r = vhost_user_link_renew(&u->link, &next);
 	if (r == 0)
 		backend_return(u);
 	u->away = u->away && is_not_yet(r);
 	connection_drop(u, &next);
-	return is_not_yet(r) || u->lost ? 0 : r;
+	return is_not_yet(r) || u->over ? 0 : r;
+}
+
+/*
+ * Under the lock. One that was lost may be there again, perhaps with other features: the driver
+ * that has reset the device waits until this is known.
+ */
+static int backend_retry(struct vhost_user_device *u)
+{
+	uint8_t config[VHOST_USER_CONFIG_MAX] = {0};
+	struct vhost_user_link next;
+
+	if (connection_ask(u, &next, config) == 0) {
+		const struct vhost_user_link before = u->link;
+		end_unwatch(u);
+		u->link = next;
+		next = before;
+		u->lost = false;
+		u->device.offered = vhost_user_kind_offered(u->kind, &u->spec, u->link.features);
+		memcpy(u->config, config, sizeof(config));
+		backend_return(u);
+	}
+	u->retries = false;
+	connection_drop(u, &next);
+	return 0;
 }
 
 static int rings_stop(struct vhost_user_device *u)
@@ -343,6 +352,10 @@ static int rings_ring(struct vhost_user_device *u)
 /* Under the lock. Return: 1 there is nothing to do; 0 something was done; -errno. */
 static int rings_step(struct vhost_user_device *u)
 {
+	if (u->over)
+		return 1;
+	if (u->retries)
+		return backend_retry(u);
 	if (u->lost)
 		return 1;
 	if (u->away)
@@ -397,6 +410,12 @@ static void user_rewired(struct virtio_device *d)
 	worker_add(&u->worker, &u->job);
 }
 
+/* A driver that resets without end does not make the keeper connect without end. */
+static bool may_retry(const struct vhost_user_device *u)
+{
+	return u->lost && !u->over && u->vain <= VAIN_MAX && clock_ms() - u->tried_ms >= RENEW_MS;
+}
+
 static void user_reset(struct virtio_device *d)
 {
 	struct vhost_user_device *u = user_of(d);
@@ -404,13 +423,17 @@ static void user_reset(struct virtio_device *d)
 	u->generation++;
 	u->wanted = u->rewired = u->resumes = false;
 	u->bells = 0;
-	if (u->running)
+	if (may_retry(u)) {
+		u->retries = true;
+		u->tried_ms = clock_ms();
+	}
+	if (u->running || u->retries)
 		worker_add(&u->worker, &u->job);
 }
 
 static bool user_is_drained(struct virtio_device *d, unsigned n)
 {
-	return !user_of(d)->running;
+	return !user_of(d)->running && !user_of(d)->retries;
 }
 
 static void user_config_read(struct virtio_device *d, uint32_t off, void *to, uint32_t len)
@@ -434,26 +457,12 @@ static void on_end(struct loop_source *s, uint32_t events)
 	lock_drop(u->device.lock);
 }
 
-WALL_CALL(main, preadv2);
-WALL_CALL(main, read);
-
-/* Return: whether it had a count. Before Linux 5.8 the kernel cannot be asked not to wait. */
-static bool eventfd_take(int fd)
-{
-	eventfd_t count;
-	const struct iovec part = {&count, sizeof(count)};
-
-	if (preadv2(fd, &part, 1, -1, RWF_NOWAIT) >= 0)
-		return true;
-	return errno == EOPNOTSUPP && eventfd_read(fd, &count) == 0;
-}
-
 /* Context: main thread, which does not wait: the back end has this eventfd as well. */
 static void on_called(struct loop_source *s, uint32_t events)
 {
 	struct vhost_user_device *u = container_of(s, struct vhost_user_device, called);
 
-	if (!eventfd_take(s->fd))
+	if (!doorbell_take(s->fd))
 		return;
 	lock_take(u->device.lock);
 	for (unsigned n = 0; u->running && n < u->device.queue_count; n++)
@@ -478,7 +487,7 @@ static void user_halt(struct virtio_device *d)
 	struct vhost_user_device *u = user_of(d);
 
 	lock_take(d->lock);
-	u->lost = true;
+	u->lost = u->over = true;
 	rings_end(u);
 	end_unwatch(u);
 	(void)shutdown(u->link.fd, SHUT_RDWR);
@@ -497,41 +506,13 @@ static void user_fini(struct virtio_device *d)
 	user_free(u);
 }
 
-/* One of a network card counts pairs, as DPDK does and QEMU expects. Return: 0, -EOPNOTSUPP. */
-static int backend_check(const struct vhost_user_device *u, struct err *e)
-{
-	const bool is_net = u->kind->type == VIRTIO_TYPE_NET;
-	const unsigned needed = is_net ? u->spec.queues : u->device.queue_count;
-
-	if (needed <= u->link.queues)
-		return 0;
-	return err_say(e, -EOPNOTSUPP, "'%s': its back end serves %u queues, and %u are needed",
-		u->spec.name, u->link.queues, needed);
-}
-
-static int config_ask(struct vhost_user_device *u, struct err *e)
-{
-	const int r = u->kind->asks_config
-			      ? vhost_user_link_config(&u->link, u->config, u->kind->config_size)
-			      : 0;
-
-	if (r < 0)
-		return err_set(
-			e, r, "read the configuration of '%s' from its back end", u->spec.name);
-	u->kind->config_fill(&u->spec, u->config);
-	return 0;
-}
-
 static int backend_open(struct vhost_user_device *u, int fd, struct err *e)
 {
 	int r = vhost_user_link_init(&u->link, fd, e);
 	if (r < 0)
 		return r;
-	r = backend_check(u, e);
-	if (r < 0)
-		return r;
 	u->device.offered = vhost_user_kind_offered(u->kind, &u->spec, u->link.features);
-	return config_ask(u, e);
+	return vhost_user_kind_agree(u->kind, &u->spec, &u->link, u->config, e);
 }
 
 WALL_CALL(main, eventfd2);

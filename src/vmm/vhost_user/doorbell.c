@@ -4,8 +4,10 @@
 #include "vmm/vhost_user/bound.h"
 #include "vmm/walls/mark.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 
 WALL_CALL(main | worker, poll);
 
@@ -27,4 +29,18 @@ void doorbell_ring(int eventfd)
 		return;
 	(void)eventfd_write(eventfd, 1);
 	wait_bound_end(&bound);
+}
+
+WALL_CALL(main, preadv2);
+WALL_CALL(main, read);
+
+/* Before Linux 5.8 the kernel cannot be asked not to wait. */
+bool doorbell_take(int eventfd)
+{
+	eventfd_t count;
+	const struct iovec part = {&count, sizeof(count)};
+
+	if (preadv2(eventfd, &part, 1, -1, RWF_NOWAIT) >= 0)
+		return true;
+	return errno == EOPNOTSUPP && eventfd_read(eventfd, &count) == 0;
 }

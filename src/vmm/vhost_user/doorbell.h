@@ -2,6 +2,8 @@
 #ifndef VMM_VHOST_USER_DOORBELL_H
 #define VMM_VHOST_USER_DOORBELL_H
 
+#include <stdbool.h>
+
 /*
  * Rings a doorbell, an eventfd that a back end has, too. A back end can fill its counter, and clear
  * O_NONBLOCK, which both sides have in common: then a write waits for as long as the back end
@@ -9,5 +11,8 @@
  * Context: a thread that may wait.
  */
 void doorbell_ring(int eventfd);
+
+/* Clears a doorbell, without a wait. Return: whether it rang. Context: main thread. */
+bool doorbell_take(int eventfd);
 
 #endif

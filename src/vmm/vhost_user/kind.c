@@ -3,8 +3,11 @@
 
 #include "base/bits.h"
 #include "base/endian.h"
+#include "base/err.h"
 #include "base/num.h"
+#include "vmm/vhost_user/link.h"
 
+#include <errno.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
@@ -106,4 +109,29 @@ uint64_t vhost_user_kind_offered(
 		offered = s->mtu ? offered | BIT64(VIRTIO_NET_F_MTU)
 				 : offered & ~BIT64(VIRTIO_NET_F_MTU);
 	return offered;
+}
+
+/* One of a network card counts pairs, as DPDK does and QEMU expects. Return: 0, -EOPNOTSUPP. */
+static int queues_check(const struct vhost_user_kind *k, const struct vhost_user_spec *s,
+	const struct vhost_user_link *l, struct err *e)
+{
+	const unsigned needed = k->type == VIRTIO_TYPE_NET ? s->queues : s->queues + k->more_queues;
+
+	if (needed <= l->queues)
+		return 0;
+	return err_say(e, -EOPNOTSUPP, "'%s': its back end serves %u queues, and %u are needed",
+		s->name, l->queues, needed);
+}
+
+int vhost_user_kind_agree(const struct vhost_user_kind *k, const struct vhost_user_spec *s,
+	struct vhost_user_link *l, uint8_t *config, struct err *e)
+{
+	int r = queues_check(k, s, l, e);
+	if (r < 0)
+		return r;
+	r = k->asks_config ? vhost_user_link_config(l, config, k->config_size) : 0;
+	if (r < 0)
+		return err_set(e, r, "read the configuration of '%s' from its back end", s->name);
+	k->config_fill(s, config);
+	return 0;
 }

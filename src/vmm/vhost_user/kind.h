@@ -4,6 +4,9 @@
 
 #include "vmm/vhost_user/device.h"
 
+struct err;
+struct vhost_user_link;
+
 /* The types of virtio devices that a vhost-user back end can serve, as a table. */
 struct vhost_user_kind {
 	enum virtio_type type;
@@ -22,6 +25,13 @@ struct vhost_user_kind {
 
 /* Return: NULL: there is no such kind. */
 const struct vhost_user_kind *vhost_user_kind_find(enum virtio_type type);
+
+/*
+ * Whether the back end of @l serves as many queues as @s needs, and what a driver reads of it:
+ * @config has room for VHOST_USER_CONFIG_MAX bytes. Return: 0; -EOPNOTSUPP it cannot; -errno.
+ */
+int vhost_user_kind_agree(const struct vhost_user_kind *k, const struct vhost_user_spec *s,
+	struct vhost_user_link *l, uint8_t *config, struct err *e);
 
 /* What a driver is offered. @features: of the back end. */
 uint64_t vhost_user_kind_offered(

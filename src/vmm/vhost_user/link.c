@@ -343,3 +343,22 @@ int vhost_user_link_set_call(struct vhost_user_link *l, unsigned n, int eventfd)
 {
 	return eventfd_tell(l, VHOST_USER_SET_VRING_CALL, n, eventfd);
 }
+
+const char *vhost_user_link_loss(int r)
+{
+	switch (r) {
+	case -ETIMEDOUT:
+		return "does not answer";
+	case -EPIPE:
+	case -ECONNRESET:
+		return "has ended";
+	case -EFAULT:
+		return "cannot have a ring that is not in memory";
+	case -EREMOTEIO:
+		return "refuses what it is asked for";
+	case -EOPNOTSUPP:
+		return "cannot have all of the guest's memory";
+	default:
+		return "answers what cannot be";
+	}
+}

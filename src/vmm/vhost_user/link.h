@@ -79,4 +79,7 @@ int vhost_user_link_stop(
 /* From now on @eventfd is the interrupt of queue @n. */
 int vhost_user_link_set_call(struct vhost_user_link *l, unsigned n, int eventfd);
 
+/* Why a call returned @r, for a message: what "its back end" does or is not able to. */
+const char *vhost_user_link_loss(int r);
+
 #endif

@@ -319,8 +319,82 @@ START_TEST(a_back_end_that_ends_again_and_again_is_lost)
 	}
 	(void)shutdown(user.fd, SHUT_RDWR);
 	lost_expect();
+	reset();
+	ck_assert_uint_eq(features_offered(), 0);
 	ck_assert_uint_eq(lent, 7);
 	user_finish();
+}
+END_TEST
+
+/* One without a note that was lost: its work is over, and the next driver begins anew. */
+START_TEST(a_back_end_that_is_there_again_serves_the_next_driver)
+{
+	struct err e = {0};
+
+	user_describe(GOOD, 0);
+	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
+	machine.keeper.ops = &keeper_lends;
+	driver_set_up();
+	driver_go();
+	user_await(VHOST_USER_SET_VRING_ENABLE, 2);
+	lent = 0;
+	(void)shutdown(user.fd, SHUT_RDWR);
+	lost_expect();
+	ck_assert_uint_eq(lent, 1);
+	/* A driver that resets without end has the keeper connect twice a second at most. */
+	lent = 0;
+	const int64_t begun = clock_ms();
+	for (unsigned n = 0; n < 100 && clock_ms() - begun < 400; n++)
+		reset();
+	ck_assert_uint_le(lent, 1);
+	lent = 2;
+	user.features &= ~BIT64(VIRTIO_BLK_F_FLUSH);
+	(void)usleep(600000);
+	reset();
+	ck_assert_uint_eq(lent, 3);
+	ck_assert_uint_eq(features_offered(), BASICS);
+	ck_assert_uint_eq(reg_get(VIRTIO_PCI_CAP_DEVICE_CFG, 0, 4), 0x11111111);
+	ck_assert_uint_eq(reg_get(VIRTIO_PCI_CAP_DEVICE_CFG, 34, 2), 2);
+	device_choose(1, VIRTIO_TYPE_BLK);
+	features_accept(BASICS);
+	queue_place(0);
+	queue_enable(0);
+	driver_go();
+	user_await(VHOST_USER_SET_VRING_ENABLE, 3);
+	/* Its end is noticed again. */
+	lent = 0;
+	(void)shutdown(user.fd, SHUT_RDWR);
+	lost_expect();
+	user_finish();
+}
+END_TEST
+
+/* It is there again, and answers nothing: the guest's end does not wait for it. */
+START_TEST(nobody_waits_for_a_back_end_that_is_there_again_and_silent)
+{
+	struct err e = {0};
+
+	user_describe(GOOD, 0);
+	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
+	machine.keeper.ops = &keeper_lends;
+	driver_set_up();
+	driver_go();
+	user_await(VHOST_USER_SET_VRING_ENABLE, 2);
+	const int64_t begun = clock_ms();
+	lent = 2;
+	user.misdeed = SILENT;
+	user.at = VHOST_USER_GET_FEATURES;
+	(void)shutdown(user.fd, SHUT_RDWR);
+	while (!(common_get(COMMON(device_status), 1) & VIRTIO_CONFIG_S_NEEDS_RESET)) {
+		serve();
+		(void)usleep(1000);
+	}
+	common_put(COMMON(device_status), 1, 0);
+	user_await(VHOST_USER_GET_FEATURES, 2);
+	/* The driver waits until it is known that there is none. */
+	ck_assert_uint_eq(common_get(COMMON(device_status), 1), VIRTIO_CONFIG_S_NEEDS_RESET);
+	user_finish();
+	ck_assert_int_lt(clock_ms() - begun, 10000);
 }
 END_TEST
 
@@ -421,6 +495,9 @@ RIG_SUITE("virtio-user", a_back_end_gets_rings_and_memory, a_back_end_cannot_cut
 	a_back_end_that_ends_is_lost, a_back_end_that_notes_its_work_comes_back,
 	nobody_waits_for_a_back_end_that_is_away,
 	nobody_waits_for_a_back_end_that_is_back_and_silent,
-	a_back_end_that_ends_again_and_again_is_lost, a_descriptor_that_lingers_holds_no_vcpu_up,
+	a_back_end_that_ends_again_and_again_is_lost,
+	a_back_end_that_is_there_again_serves_the_next_driver,
+	nobody_waits_for_a_back_end_that_is_there_again_and_silent,
+	a_descriptor_that_lingers_holds_no_vcpu_up,
 	a_driver_does_not_wait_for_a_descriptor_that_lingers, a_ring_that_is_nowhere_is_refused,
 	a_back_end_that_gives_two_notes_is_lost)
