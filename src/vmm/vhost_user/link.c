@@ -118,8 +118,8 @@ int vhost_user_link_renew(struct vhost_user_link *l, struct vhost_user_link *nex
 {
 	const int before = l->fd;
 
-	if (l->features & ~next->features || l->protocol != next->protocol ||
-		next->queues < l->queues)
+	if (l->features & ~next->features || l->settles != next->settles ||
+		l->protocol != next->protocol || next->queues < l->queues)
 		return -EOPNOTSUPP;
 	l->fd = next->fd;
 	next->fd = before;
