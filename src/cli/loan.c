@@ -112,10 +112,13 @@ int loan_option(struct loan_words *w, int c, const char *text)
 	}
 }
 
-/* Who has the devices open needs no right, but a place for the guest's name. */
+/* Whoever has the devices open, or none, needs no right, but a place for the guest's name. */
 const char *loan_run_dir(const struct loan_words *w)
 {
-	return spec_is_handed(&w->spec) || w->borrows ? state_run_dir() : BIND_STATE_DIR;
+	const bool takes_none = !w->device_count && !w->spec.device_count;
+
+	return spec_is_handed(&w->spec) || w->borrows || takes_none ? state_run_dir()
+								    : BIND_STATE_DIR;
 }
 
 struct keeper loan_keeper(struct loan_words *w)

@@ -4,7 +4,7 @@
 # guest: small
 # An ordinary user gets a device by descriptors alone, from a parent that is root: the group's, which
 # is in no container or in one already, or the device's. It runs a guest with it, without any right.
-# A limit of locked memory that is too low refuses the guest.
+# A limit of locked memory that is too low refuses the guest. Nor does a guest without devices need any.
 . "${0%/*}/lib.sh"
 . "${0%/*}/guest.sh"
 
@@ -71,3 +71,9 @@ for what in group ready device; do
 	wait_for_guest '^usher ended: 0'
 	expect_driver "$disk" vfio-pci
 done
+
+# Without devices, that user needs nothing of root but /dev/kvm.
+expect_ok env XDG_RUNTIME_DIR="$runtime" setpriv --reuid $user --regid $user --clear-groups \
+	"$work/build/src/cli/usher" run --name alone --net none --kernel "$work/kernel" \
+	--initrd "$work/initrd" --memory 256M --cmdline "$boot_words usher.do=poweroff"
+expect_text 'guest: up'
