@@ -63,47 +63,35 @@ static void stream_close(struct job_stream *s)
 	fd_close(&s->fd);
 }
 
-/* What the bus is to hear of the job, in the order in which it happened. */
-static void signals_send(struct job *j)
+/*
+ * What the bus is to hear of the job, in the order in which it happened. An object that is added
+ * has its properties, so what has changed before is not told again.
+ */
+static void signals_send(void *arg)
 {
+	struct job *j = arg;
 	sd_bus *bus = j->daemon->bus;
 	char path[PATH_MAX_BUS];
 
-	j->signals = sd_event_source_disable_unref(j->signals);
+	news_end(&j->news);
 	(void)job_path(j, path);
 	if (!j->is_told)
 		(void)sd_bus_emit_object_added(bus, path);
-	j->is_told = true;
-	if (j->has_news)
+	else if (j->has_ended)
+		(void)sd_bus_emit_properties_changed(
+			bus, path, BUS_NAME ".Job", "Progress", "State", "ExitStatus", NULL);
+	else if (j->has_news)
 		(void)sd_bus_emit_properties_changed(bus, path, BUS_NAME ".Job", "Progress", NULL);
-	j->has_news = false;
-	if (!j->has_ended)
-		return;
-	j->has_ended = false;
-	(void)sd_bus_emit_properties_changed(
-		bus, path, BUS_NAME ".Job", "State", "ExitStatus", NULL);
-	(void)sd_bus_emit_signal(
-		bus, BUS_PATH, BUS_NAME ".Manager", "JobDone", "os", path, job_state(j));
+	if (j->has_ended)
+		(void)sd_bus_emit_signal(
+			bus, BUS_PATH, BUS_NAME ".Manager", "JobDone", "os", path, job_state(j));
+	j->is_told = true;
+	j->has_news = j->has_ended = false;
 }
 
-static int on_signals(sd_event_source *source, uint64_t us, void *arg)
+static void signals_collect(struct job *j)
 {
-	signals_send(arg);
-	return 0;
-}
-
-/*
- * Signals cost the bus more than usherd itself does for a job. Those of a job whose caller waits
- * for something else, and does not know its path, are collected.
- */
-static void signals_due(struct job *j)
-{
-	if (j->is_hidden && !j->signals &&
-		sd_event_add_time_relative(j->daemon->event, &j->signals, CLOCK_MONOTONIC,
-			JOB_SIGNALS_US, JOB_SIGNALS_ACCURACY_US, on_signals, j) < 0)
-		j->is_hidden = false;
-	if (!j->is_hidden)
-		signals_send(j);
+	news_collect(j->daemon, &j->news, signals_send, j);
 }
 
 static void job_free(struct job *j)
@@ -176,7 +164,7 @@ static int on_output(sd_event_source *source, int fd, uint32_t events, void *arg
 }
 
 /* What the command says as it goes: the last line that is whole. */
-static void progress_tell(struct job *j)
+static void progress_read(struct job *j)
 {
 	const char *text = j->errors.text;
 	const char *end = memrchr(text, '\n', j->errors.len);
@@ -187,7 +175,6 @@ static void progress_tell(struct job *j)
 	begin = begin ? begin + 1 : text;
 	text_copy(j->progress, sizeof(j->progress), begin, (size_t)(end - begin));
 	j->has_news = true;
-	signals_due(j);
 }
 
 static int on_errors(sd_event_source *source, int fd, uint32_t events, void *arg)
@@ -197,8 +184,10 @@ static int on_errors(sd_event_source *source, int fd, uint32_t events, void *arg
 
 	if (!stream_read(&j->errors))
 		stream_close(&j->errors);
-	if (j->errors.len > before)
-		progress_tell(j);
+	if (j->errors.len == before)
+		return 0;
+	progress_read(j);
+	signals_collect(j);
 	return 0;
 }
 
@@ -238,15 +227,20 @@ static void waiters_answer(struct job *j)
 
 static void job_end(struct job *j)
 {
+	const bool is_awaited = j->is_lending || j->waiter_count;
+
 	stream_drain(&j->out);
 	stream_drain(&j->errors);
-	/* Callers that wait get their answers before the signals go out. */
 	waiters_answer(j);
 	if (j->done)
 		j->done(j, j->arg);
-	progress_tell(j);
+	progress_read(j);
 	j->has_ended = true;
-	signals_due(j);
+	/* Whoever does not wait hears of the end by its signals. */
+	if (is_awaited)
+		signals_collect(j);
+	else
+		signals_send(j);
 	if (timer_set(j, JOB_STAY_US, on_stay_over) < 0)
 		job_free(j);
 }
@@ -374,7 +368,7 @@ int job_start_task(struct daemon *d, const struct job_task *t, struct job **ret)
 	*j = (struct job){.daemon = d,
 		.id = ++d->job_last,
 		.user = t->user,
-		.is_hidden = t->is_hidden,
+		.is_lending = t->is_lending,
 		.out.fd = -1,
 		.errors.fd = -1};
 	(void)snprintf(j->verb, sizeof(j->verb), "%s", t->words[1]);
@@ -390,7 +384,7 @@ int job_start_task(struct daemon *d, const struct job_task *t, struct job **ret)
 	j->next = d->jobs;
 	d->jobs = j;
 	d->job_count++;
-	signals_due(j);
+	signals_collect(j);
 	*ret = j;
 	return 0;
 }
@@ -406,7 +400,7 @@ int job_start(struct daemon *d, char *const *words, uid_t user, uint64_t limit_s
 bool jobs_lend(const struct daemon *d)
 {
 	for (const struct job *j = d->jobs; j; j = j->next)
-		if (j->is_hidden && j->pid)
+		if (j->is_lending && j->pid)
 			return true;
 	return false;
 }

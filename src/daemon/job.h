@@ -3,6 +3,7 @@
 #define DAEMON_JOB_H
 
 #include "daemon/daemon.h"
+#include "daemon/news.h"
 #include "daemon/unit.h"
 
 #include <stdbool.h>
@@ -18,8 +19,6 @@
 #define JOB_PROGRESS_MAX 256
 #define JOB_WAITERS_MAX 8 /* calls of Wait */
 #define JOB_LIMIT_S 300
-#define JOB_SIGNALS_US UINT64_C(100000) /* how late signals come that may be late */
-#define JOB_SIGNALS_ACCURACY_US UINT64_C(1000)
 /* That run or stay at one time. What stays goes when its user needs the room. */
 #define JOBS_MAX 64
 #define JOBS_USER_MAX 16 /* of an ordinary user; root has as many beyond JOBS_MAX */
@@ -41,8 +40,8 @@ struct job {
 		sd_event_source *source;
 	} out, errors;
 	sd_event_source *child, *timer;
-	sd_event_source *signals; /* that are due later; NULL: none are */
-	bool is_hidden; /* signals may come later */
+	struct news news; /* that the bus does not have yet */
+	bool is_lending; /* for a caller of Lease, who waits */
 	bool is_told; /* the bus knows the object */
 	bool has_news, has_ended; /* which the bus does not know yet: of progress, of the end */
 	char progress[JOB_PROGRESS_MAX]; /* the last whole line of its errors */
@@ -61,7 +60,7 @@ struct job_task {
 	uint64_t limit_s; /* 0: JOB_LIMIT_S */
 	/* The caller's. -1: the daemon keeps what it prints; there is no file for it to write */
 	int output_fd, file_fd;
-	bool is_hidden; /* no answer has its path, and a caller waits: its signals may come later */
+	bool is_lending; /* a caller of Lease waits, whose answer does not have its path */
 };
 
 /*
@@ -72,6 +71,12 @@ struct job_task {
 int job_start(struct daemon *d, char *const *words, uid_t user, uint64_t limit_s, struct job **ret);
 /* The same, for a task with descriptors. */
 int job_start_task(struct daemon *d, const struct job_task *t, struct job **ret);
+
+/* Whether it runs, and a caller of Wait or Lease waits for that. */
+static inline bool job_is_awaited(const struct job *j)
+{
+	return j->pid && (j->is_lending || j->waiter_count);
+}
 
 /* Whether a job runs for a caller of Lease. */
 bool jobs_lend(const struct daemon *d);

@@ -9,6 +9,7 @@
 #include "control/request.h"
 #include "control/value.h"
 #include "daemon/job.h"
+#include "daemon/news.h"
 #include "daemon/path.h"
 #include "daemon/question.h"
 #include "daemon/scope.h"
@@ -244,7 +245,7 @@ static void kept_begin(struct kept *k)
 	waiters_call(k->daemon, k->name);
 	scope_give(k);
 	if (!waits || sd_event_add_time_relative(k->daemon->event, &k->signals, CLOCK_MONOTONIC,
-			      JOB_SIGNALS_US, JOB_SIGNALS_ACCURACY_US, on_signals, k) < 0)
+			      NEWS_US, NEWS_ACCURACY_US, on_signals, k) < 0)
 		signals_send(k);
 }
 

@@ -232,7 +232,7 @@ static int lease_begin(struct request *q)
 		.limit_s = q->limit_s,
 		.output_fd = -1,
 		.file_fd = -1,
-		.is_hidden = true};
+		.is_lending = true};
 	int r = job_start_task(q->daemon, &task, &j);
 	if (r < 0)
 		return r;
