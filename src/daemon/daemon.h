@@ -2,6 +2,7 @@
 #ifndef DAEMON_DAEMON_H
 #define DAEMON_DAEMON_H
 
+#include "daemon/news.h"
 #include "pci/device.h"
 
 #include <stddef.h>
@@ -14,6 +15,7 @@ struct job;
 struct kept;
 struct kept_waiter;
 struct request;
+struct untold;
 struct watch;
 
 /* Names on the bus. The number grows when a member goes away or changes its meaning. */
@@ -35,6 +37,9 @@ struct daemon {
 	struct claim_list *claims;
 	struct pci_device *devices; /* by address */
 	size_t device_count;
+	int uevents; /* the kernel's events of devices; -1 */
+	struct untold *untold; /* devices whose driver is another one than the bus knows, a list */
+	struct news drivers;
 	struct kept *kept; /* leases and guests, a list */
 	struct kept_waiter *waiters; /* a list */
 	sd_event_source *rescan; /* a keeper that is not connected yet is tried again */

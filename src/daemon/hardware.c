@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "bind/gate.h"
 #include "daemon/claims.h"
 #include "daemon/kept.h"
 #include "daemon/path.h"
@@ -117,58 +118,119 @@ static int devices_read(struct daemon *d)
 	return 0;
 }
 
-/*
- * A driver has come or gone: that device alone is read, because a host may have a thousand.
- * *@changed: its driver is another one. Return: whether that was all. Without an IOMMU a driver of
- * VFIO makes a group.
- */
-static bool driver_reread(struct daemon *d, const struct uevent *event, bool *changed)
+/* A device, and the driver of it that the bus knows. */
+struct untold {
+	struct untold *next;
+	struct pci_address address;
+	char driver[PCI_NAME_MAX];
+};
+
+static bool untold_has(const struct daemon *d, struct pci_address a)
 {
-	const struct pci_device *was = list_find(d->devices, d->device_count, event->address);
-	struct pci_device now;
+	for (const struct untold *u = d->untold; u; u = u->next)
+		if (pci_address_equal(u->address, a))
+			return true;
+	return false;
+}
+
+/* Return: false without memory. */
+static bool untold_add(struct daemon *d, const struct pci_device *was)
+{
+	if (untold_has(d, was->address))
+		return true;
+	struct untold *u = malloc(sizeof(*u));
+	if (!u)
+		return false;
+	*u = (struct untold){.next = d->untold, .address = was->address};
+	memcpy(u->driver, was->driver, sizeof(u->driver));
+	d->untold = u;
+	return true;
+}
+
+/* A device that has its driver of before again has nothing to tell. */
+static void drivers_tell(void *arg)
+{
+	struct daemon *d = arg;
 	char path[PATH_MAX_BUS];
 
-	if ((event->action != UEVENT_BIND && event->action != UEVENT_UNBIND) || !was ||
-		pci_device_peek(d->host, was->address, &now, NULL) < 0 || now.group != was->group)
+	news_end(&d->drivers);
+	if (!d->untold)
+		return;
+	while (d->untold) {
+		struct untold *u = d->untold;
+		const struct pci_device *p = list_find(d->devices, d->device_count, u->address);
+		if (p && strcmp(p->driver, u->driver) != 0)
+			(void)sd_bus_emit_properties_changed(
+				d->bus, device_path(p, path), BUS_NAME ".Device", "Driver", NULL);
+		d->untold = u->next;
+		free(u);
+	}
+	claims_read(d);
+}
+
+/*
+ * A driver has come or gone: the event has its name, and nothing is read, because a host may have a
+ * thousand devices. Return: whether that was all. Without an IOMMU a driver of VFIO makes a group.
+ */
+static bool driver_take(struct daemon *d, const struct uevent *event)
+{
+	const struct pci_device *was = list_find(d->devices, d->device_count, event->address);
+	const bool is_bound = event->action == UEVENT_BIND;
+
+	if (!was || (is_bound ? !event->driver[0] : event->action != UEVENT_UNBIND) ||
+		bind_group_of(d->host, was->address) != was->group || !untold_add(d, was))
 		return false;
-	const bool is_other = strcmp(was->driver, now.driver) != 0;
-	d->devices[was - d->devices] = now;
-	if (!is_other)
-		return true;
-	(void)sd_bus_emit_properties_changed(
-		d->bus, device_path(&now, path), BUS_NAME ".Device", "Driver", NULL);
-	*changed = true;
+	(void)snprintf(d->devices[was - d->devices].driver, PCI_NAME_MAX, "%s",
+		is_bound ? event->driver : "");
+	news_collect(d, &d->drivers, drivers_tell, d);
 	return true;
+}
+
+/* What comes at once is read at once: a new card may be a dozen of events. */
+static void events_read(struct daemon *d)
+{
+	bool changed = false;
+	struct uevent event;
+	int r;
+
+	while ((r = uevent_next(d->uevents, &event)) > 0 || r == -ENOBUFS)
+		changed = changed || r < 0 || !driver_take(d, &event);
+	if (!changed)
+		return;
+	drivers_tell(d);
+	(void)devices_read(d);
 }
 
 static int on_event(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
-	bool changed = false, drivers_changed = false;
-	struct uevent event;
-	int r;
-
-	/* What comes at once is read at once: a new card may be a dozen of events. */
-	while ((r = uevent_next(fd, &event)) > 0 || r == -ENOBUFS)
-		changed = changed || r < 0 || !driver_reread(arg, &event, &drivers_changed);
-	if (changed)
-		(void)devices_read(arg);
-	else if (drivers_changed)
-		claims_read(arg);
+	events_read(arg);
 	return 0;
+}
+
+void hardware_tell(struct daemon *d)
+{
+	events_read(d);
+	drivers_tell(d);
 }
 
 int hardware_watch(struct daemon *d)
 {
-	int fd = uevent_open();
-
-	if (fd >= 0 && sd_event_add_io(d->event, NULL, fd, EPOLLIN, on_event, d) < 0)
-		fd_close(&fd);
+	d->uevents = uevent_open();
+	if (d->uevents >= 0 &&
+		sd_event_add_io(d->event, NULL, d->uevents, EPOLLIN, on_event, d) < 0)
+		fd_close(&d->uevents);
 	/* Without the kernel's events the list is as old as the daemon. */
 	return devices_read(d);
 }
 
 void hardware_close(struct daemon *d)
 {
+	news_end(&d->drivers);
+	while (d->untold) {
+		struct untold *u = d->untold;
+		d->untold = u->next;
+		free(u);
+	}
 	free(d->devices);
 	d->devices = NULL;
 	d->device_count = 0;

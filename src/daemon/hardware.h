@@ -13,6 +13,9 @@
 int hardware_watch(struct daemon *d);
 void hardware_close(struct daemon *d);
 
+/* Tells the bus now what has changed so far: changes of drivers are collected otherwise. */
+void hardware_tell(struct daemon *d);
+
 /* Return: NULL if there is no such device. */
 const struct pci_device *hardware_find(const struct daemon *d, const char *address);
 

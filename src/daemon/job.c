@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "daemon/command.h"
+#include "daemon/hardware.h"
 #include "daemon/path.h"
 #include "daemon/sender.h"
 #include "daemon/text.h"
@@ -74,6 +75,9 @@ static void signals_send(void *arg)
 	char path[PATH_MAX_BUS];
 
 	news_end(&j->news);
+	/* The drivers that the job has changed, before its end. */
+	if (j->has_ended)
+		hardware_tell(j->daemon);
 	(void)job_path(j, path);
 	if (!j->is_told)
 		(void)sd_bus_emit_object_added(bus, path);

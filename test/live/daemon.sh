@@ -106,6 +106,21 @@ wait $client
 expect_equal 'the driver that stays' 137 $?
 expect_back "$disk"
 
+# A job is over when the bus has what it has changed.
+dbus-monitor --system "type='signal',sender='org.usher.Usher1'" >>"$work/signals" &
+listener=$!
+wait_for_line 20 "$work/signals" NameAcquired
+for method in Bind Release; do
+	expect_ok busctl call org.usher.Usher1 /org/usher/Usher1 org.usher.Usher1.Manager $method 'asa{sv}' 1 "$disk" 0
+	wait_for_line 20 "$work/signals" member=JobDone
+	sed -n '/"Driver"/p; /member=JobDone/p' "$work/signals" | tail -n 1 | grep -q JobDone &&
+		sed '/member=JobDone/q' "$work/signals" | grep -q '"Driver"' ||
+		fail "$method: signals: $(cat "$work/signals")"
+	: >"$work/signals"
+done
+kill $listener
+expect_back "$disk"
+
 # --- Guests --------------------------------------------------------------------------------------
 
 # own_guest USER: a guest of that user's own, with a disk that usherd lends, reads it and ends.
