@@ -252,6 +252,8 @@ static int devices_method(sd_bus_message *m, void *arg, sd_bus_error *error, con
 	int r = request_read_devices(q, error);
 	if (r >= 0)
 		r = request_read_options(q, error);
+	/* Whoever has the key has its lease, and no process. */
+	q->is_of_process = permitted == lease_begin && !q->name[0];
 	if (r >= 0)
 		return request_authorise(q, error);
 	request_free(q);

@@ -363,6 +363,8 @@ static int caller_read(struct request *q)
 {
 	struct sender s;
 
+	if (!q->is_of_process)
+		return sender_user(q->message, &q->uid);
 	int r = sender_read(q->message, &s);
 	if (r < 0)
 		return r;

@@ -46,6 +46,7 @@ struct request {
 	const char *detail; /* what polkit knows the name as: "lease", "guest" */
 	bool overrides; /* it weakens checks, so polkit is asked for that, too */
 	uid_t uid; /* of the caller */
+	bool is_of_process; /* the caller's process is asked for as well, not its user alone */
 	pid_t pid;
 	uint64_t start; /* start time of that process */
 	char *said; /* by its job, on standard error; NULL: nothing */

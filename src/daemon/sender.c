@@ -6,6 +6,7 @@
 #include "host/host.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,11 +15,12 @@
 /* Those that have asked last. A command asks several times, and each question to the bus waits. */
 static struct known {
 	char name[32]; /* ":1.42" */
+	bool has_process; /* else its user alone is known */
 	struct sender sender;
 } known[KNOWN_MAX];
 static size_t known_last;
 
-static const struct known *known_find(const char *name)
+static struct known *known_find(const char *name)
 {
 	for (size_t i = 0; name && i < COUNT(known); i++)
 		if (strcmp(known[i].name, name) == 0)
@@ -26,11 +28,13 @@ static const struct known *known_find(const char *name)
 	return NULL;
 }
 
-static void known_add(const char *name, const struct sender *s)
+static void known_add(const char *name, const struct sender *s, bool has_process)
 {
-	struct known *k = &known[known_last++ % COUNT(known)];
+	struct known *k = known_find(name);
 
+	k = k ? k : &known[known_last++ % COUNT(known)];
 	k->sender = *s;
+	k->has_process = has_process;
 	if (!name || (size_t)snprintf(k->name, sizeof(k->name), "%s", name) >= sizeof(k->name))
 		k->name[0] = '\0';
 }
@@ -74,21 +78,23 @@ int sender_read(sd_bus_message *m, struct sender *ret)
 	const char *name = sd_bus_message_get_sender(m);
 	const struct known *k = known_find(name);
 
-	if (k) {
+	if (k && k->has_process) {
 		*ret = k->sender;
 		return 0;
 	}
 	int r = sender_ask(m, ret);
 	if (r < 0)
 		return r;
-	known_add(name, ret);
+	known_add(name, ret, true);
 	return 0;
 }
 
 int sender_user(sd_bus_message *m, uid_t *ret)
 {
-	const struct known *k = known_find(sd_bus_message_get_sender(m));
+	const char *name = sd_bus_message_get_sender(m);
+	const struct known *k = known_find(name);
 	sd_bus_creds *creds = NULL;
+	struct sender s = {0};
 
 	if (k) {
 		*ret = k->sender.uid;
@@ -96,7 +102,11 @@ int sender_user(sd_bus_message *m, uid_t *ret)
 	}
 	int r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds);
 	if (r >= 0)
-		r = sd_bus_creds_get_euid(creds, ret);
+		r = sd_bus_creds_get_euid(creds, &s.uid);
 	(void)sd_bus_creds_unref(creds);
-	return r;
+	if (r < 0)
+		return r;
+	known_add(name, &s, false);
+	*ret = s.uid;
+	return 0;
 }

@@ -137,11 +137,11 @@ def introspect_lease(name):
 class Heard:
     """What the bus carries, as dbus-monitor prints it."""
 
-    def __init__(self, service):
+    def __init__(self, service, *rules):
         self.file = service.folder / "heard"
         with open(self.file, "w", encoding="utf-8") as file:
             self.program = subprocess.Popen(["dbus-monitor", "--address", os.environ["DBUS_SYSTEM_BUS_ADDRESS"],
-                                             "type='signal'", "type='method_return'"], stdout=file)
+                                             *(rules or ("type='signal'", "type='method_return'"))], stdout=file)
         until(self.text, "dbus-monitor")
 
     def text(self):
@@ -235,6 +235,34 @@ def test_signals_of_a_lease(service):
         heard.close()
         manager(connect()).Return("heard")
         until(no_lease, "the end of a lease")
+
+
+def test_callers(service):
+    """The bus is asked once who a caller is, and more only where a lease is to be the caller's process's."""
+    heard = Heard(service, "type='method_call',destination='org.freedesktop.DBus'", "type='signal'")
+    bus = connect()
+    try:
+        def asked():
+            return len(re.findall(rf'member=GetConnection\w+\n +string "{bus.get_unique_name()}"', heard.text()))
+
+        def lend(device, **words):
+            name, _, fds = lease(bus, [device], **words)
+            for fd in fds.values():
+                os.close(fd)
+            return name
+
+        assert job_result(bus, manager(bus).Plan([DISK], options()))[0] == "done"
+        names = [lend(DISK, key="known")]
+        until(lambda: heard.text().count("member=JobDone") == 2, "the ends of both jobs")
+        assert asked() == 1, heard.text()
+        names.append(lend(OTHER))
+        until(lambda: asked() > 1, "the question for the process")
+        for name in names:
+            assert job_result(bus, manager(bus).Return(name))[0] == "done"
+    finally:
+        heard.close()
+        bus.close()
+        until(no_lease, "the end of all leases")
 
 
 class Guest:
@@ -477,5 +505,5 @@ def test_run(service):
     assert [one["event"] for one in told] == ["lent", "ended"], told
 
 
-TESTS = [test_mute_keeper, test_late_keeper, test_signals, test_signals_of_a_lease, test_run, test_guests, test_connection,
-         test_files, test_snapshot, test_descriptors_of_others]
+TESTS = [test_mute_keeper, test_late_keeper, test_signals, test_signals_of_a_lease, test_callers, test_run, test_guests,
+         test_connection, test_files, test_snapshot, test_descriptors_of_others]
