@@ -21,6 +21,8 @@
 
 enum { JSON = 1, ONLY, INTERVAL };
 
+#define FAULTS (1u << MONITOR_FAULT | 1u << MONITOR_RECOVERED)
+
 /* Words of --only. */
 static const struct {
 	const char *word;
@@ -28,7 +30,7 @@ static const struct {
 } subjects[] = {
 	{"devices", 1u << MONITOR_ADDED | 1u << MONITOR_REMOVED},
 	{"drivers", 1u << MONITOR_DRIVER},
-	{"faults", 1u << MONITOR_FAULT | 1u << MONITOR_RECOVERED},
+	{"faults", FAULTS},
 	{"leases", 1u << MONITOR_LEASE},
 	{"guests", 1u << MONITOR_GUEST},
 };
@@ -118,6 +120,7 @@ static int printer_run(struct printer *p, struct err *e)
 	int r = monitor_run(&(struct monitor_spec){.host = host_live(),
 				    .run_dirs = run_dirs,
 				    .interval_s = (unsigned)p->interval_s,
+				    .rest_ms = p->kinds == FAULTS ? MONITOR_REST_MS : 0,
 				    .kinds = p->kinds ? p->kinds : UINT_MAX,
 				    .stop_fd = fd,
 				    .out_fd = STDOUT_FILENO,

@@ -156,7 +156,11 @@ static int monitor_step(struct monitor *m)
 	struct pollfd *p = polled_make(m, &count);
 	if (!p)
 		return -ENOMEM;
-	int r = poll(p, count, patience_of(m)) < 0 && errno != EINTR ? -errno : 0;
+	const int ready = poll(p, count, patience_of(m));
+	int r = ready < 0 && errno != EINTR ? -errno : 0;
+	/* The end alone, STOP or OUT, ends the rest. */
+	if (ready > 0 && m->spec->rest_ms)
+		(void)poll(p, UEVENTS, (int)m->spec->rest_ms);
 	bool ends = p[STOP].revents || p[OUT].revents & (POLLERR | POLLHUP | POLLNVAL);
 	if (r == 0 && !ends)
 		r = polled_take(m, p);

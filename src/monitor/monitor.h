@@ -8,11 +8,14 @@ struct err;
 struct host;
 
 #define MONITOR_INTERVAL_S 5 /* between two looks at what the kernel has no event for */
+#define MONITOR_REST_MS 100
 
 struct monitor_spec {
 	struct host *host;
 	const char *const *run_dirs; /* of keepers; NULL after the last */
 	unsigned interval_s; /* 0: such a look never */
+	/* From an event until it is taken, with what comes meanwhile: others are at work then. */
+	unsigned rest_ms;
 	unsigned kinds; /* bits 1 << enum monitor_kind that are told; an overrun always is */
 	int stop_fd; /* the end, when this can be read */
 	int out_fd; /* the end, when nobody reads this any more; -1 */

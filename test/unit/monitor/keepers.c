@@ -8,9 +8,11 @@
 #include "told.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char run_dir[] = "/tmp/usher-monitor-XXXXXX";
@@ -226,5 +228,49 @@ START_TEST(ends_when_asked_or_unread)
 }
 END_TEST
 
+/* Runs a monitor in a child, which the kernel's log does not wake. Return: its pid. */
+static pid_t monitor_start(unsigned rest_ms)
+{
+	static struct told t;
+	const char *const run_dirs[] = {run_dir, NULL};
+	struct err e = {0};
+
+	pid_t pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid)
+		return pid;
+	const struct monitor_spec s = {.host = replay_lines("dir /sys/bus/pci/devices\n"),
+		.run_dirs = run_dirs,
+		.rest_ms = rest_ms,
+		.kinds = 1u << MONITOR_GUEST,
+		.stop_fd = -1,
+		.out_fd = -1,
+		.to = told_to(&t)};
+	_exit(monitor_run(&s, &e) != 0);
+}
+
+START_TEST(rests_after_an_event)
+{
+	enum { REST_MS = 300 };
+
+	run_dir_make();
+	folder_make("lease");
+	folder_make("vm/old");
+	int old = socket_make("vm/old/control");
+	pid_t pid = monitor_start(REST_MS);
+	int first = accept(old, NULL, NULL); /* it has looked, and waits for events now */
+	const int64_t begun = clock_ms();
+	folder_make("vm/new");
+	int new = socket_make("vm/new/control");
+	int second = accept(new, NULL, NULL);
+	ck_assert_int_ge(clock_ms() - begun, REST_MS);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	for (size_t i = 0; i < 4; i++)
+		(void)close((int[]){old, first, new, second}[i]);
+	run_dir_remove();
+}
+END_TEST
+
 SUITE("keepers", follows_a_guest, names_a_keeper_that_was_killed, is_silent_about_what_is_there,
-	ends_when_asked_or_unread)
+	ends_when_asked_or_unread, rests_after_an_event)
