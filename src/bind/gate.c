@@ -243,10 +243,14 @@ static int gate_sriov(struct bind_case *c, const struct pci_device *d, const cha
 {
 	static const struct problem_kind sriov = {"sriov", PROBLEM_REFUSES,
 		"lend its virtual functions, or remove them: usher vfs ADDRESS 0"};
-	char path[FILE_PATH_MAX];
+	char path[FILE_PATH_MAX], name[PCI_NAME_MAX];
 	uint64_t count = 0;
 
-	int r = pci_device_path(d->address, "sriov_numvfs", path, sizeof(path));
+	/* The kernel shows the number under the device's lock, which takes a process to read. */
+	int r = pci_device_path(d->address, "virtfn0", path, sizeof(path));
+	if (r < 0 || host_link_name(c->env->host, path, name, sizeof(name)) < 0)
+		return r;
+	r = pci_device_path(d->address, "sriov_numvfs", path, sizeof(path));
 	if (r < 0 || host_read_number(c->env->host, path, &count) < 0 || !count)
 		return r;
 	return bind_problem_add(c->plan, c->q, &sriov, address,

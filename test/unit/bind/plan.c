@@ -267,6 +267,10 @@ START_TEST(refuses_what_the_kernel_would)
 	gives_problem("24:00.0", "denylist", true, "8086:37c8");
 	gives_problem("25:00.0", "sriov", true, "3 virtual functions");
 	gives_problem("26:00.0", "reserved", true, "0x00000000000effff");
+	/* Without functions nobody reads their number, which takes a lock and a process. */
+	make_alone("pci0000:00/0000:00:01.0/0000:01:00.0",
+		"file class 0xff0000\nfile reset_method flr\nfile sriov_numvfs 3\n");
+	ck_assert_uint_eq(plan.problem_count, 0);
 	done();
 }
 END_TEST
