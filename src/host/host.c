@@ -35,7 +35,8 @@ int host_read_text(struct host *h, const char *path, char *buf, size_t size)
 
 ssize_t host_read_all(struct host *h, const char *path, char **ret)
 {
-	for (size_t size = KIB(16); size <= MIB(16); size *= 4) {
+	/* The maps of most programs fit: the kernel takes long to write them, and would twice. */
+	for (size_t size = KIB(64); size <= MIB(16); size *= 4) {
 		char *text = malloc(size);
 		if (!text)
 			return -ENOMEM;

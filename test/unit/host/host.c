@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/num.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -326,6 +327,34 @@ START_TEST(sees_the_live_machine)
 }
 END_TEST
 
+static unsigned read_count;
+
+static ssize_t read_counted(struct host *h, const char *path, void *buf, size_t size)
+{
+	const size_t len = KIB(strcmp(path, "large") == 0 ? 100 : 40);
+
+	read_count++;
+	memset(buf, 'x', len < size ? len : size);
+	return (ssize_t)(len < size ? len : size);
+}
+
+/* What is larger is read anew. */
+START_TEST(reads_all_of_a_file_once)
+{
+	const struct host_ops ops = {.read = read_counted};
+	struct host h = {&ops};
+	char *all;
+
+	ck_assert_int_eq(host_read_all(&h, "small", &all), KIB(40));
+	ck_assert_uint_eq(read_count, 1);
+	free(all);
+	ck_assert_int_eq(host_read_all(&h, "large", &all), KIB(100));
+	ck_assert_uint_eq(read_count, 3);
+	ck_assert_uint_eq(strlen(all), KIB(100));
+	free(all);
+}
+END_TEST
+
 START_TEST(replays_nodes)
 {
 	struct host *h = replay_text("node /dev/kvm 0660 0:106\nfile /dev/text x\n");
@@ -447,4 +476,4 @@ END_TEST
 SUITE("host", knows_the_addresses_of_interfaces, tells_of_processes_that_it_cannot_look_at,
 	replays_nodes, reads_files_and_links, walks_links_and_dots, lists_each_name_once,
 	replays_blocks_and_holders, refuses_hostile_text, stops_at_its_memory_budget,
-	refuses_what_is_no_snapshot, sees_the_live_machine)
+	refuses_what_is_no_snapshot, reads_all_of_a_file_once, sees_the_live_machine)
