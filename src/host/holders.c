@@ -331,9 +331,33 @@ static int bar_tell(struct visit *v)
 	return r;
 }
 
-static int bar_look(struct visit *v, const struct mapping *m)
+/*
+ * One mapping in ten thousand is that of a BAR, so lines are taken apart that may be of one. @text:
+ * of maps, and is changed.
+ */
+static int bars_find(struct visit *v, char *text)
 {
-	return resource_read(m->path, &v->holder) ? bar_tell(v) : 0;
+	char *at = text;
+
+	v->mappings += *text != '\0';
+	while ((at = strstr(at, "/resource"))) {
+		char *end = strchrnul(at, '\n');
+		const char *before = memrchr(text, '\n', (size_t)(at - text));
+		struct mapping m;
+		const bool is_last = !*end;
+		*end = '\0';
+		if (mapping_parse(before ? before + 1 : text, &m) &&
+			resource_read(m.path, &v->holder)) {
+			int r = bar_tell(v);
+			if (r)
+				return r;
+		}
+		if (is_last)
+			break;
+		*end = '\n';
+		at = end;
+	}
+	return 0;
 }
 
 static int mapping_look(struct visit *v, const struct mapping *m)
@@ -342,8 +366,6 @@ static int mapping_look(struct visit *v, const struct mapping *m)
 	char path[FILE_PATH_MAX];
 	struct statx st;
 
-	if (w->look == HOST_LOOK_BARS)
-		return bar_look(v, m);
 	/* A ring may live on without a descriptor, and then shows no files. */
 	if (!v->has_ring && strcmp(m->path, "anon_inode:[io_uring]") == 0) {
 		v->has_ring = true;
@@ -376,6 +398,8 @@ static int mappings_look(struct visit *v)
 	ssize_t n = host_read_all(v->walk->host, path, &text);
 	if (n < 0)
 		return (int)n;
+	if (v->walk->look == HOST_LOOK_BARS)
+		return bars_find(v, text);
 	rest = text;
 	for (char *line = strsep(&rest, "\n"); line && r == 0; line = strsep(&rest, "\n")) {
 		struct mapping m;
