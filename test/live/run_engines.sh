@@ -5,7 +5,7 @@
 # timeout: 400
 # One guest file for all three engines: the same Debian finds the same in its guest, writes the same, and
 # ends with the same status. Its root is a block device that it only reads; it has an image, a network
-# card and a lent disk besides.
+# card and a lent disk besides. By QEMU it can have a TPM as well.
 . "${0%/*}/lib.sh"
 . "${0%/*}/virt.sh"
 
@@ -48,7 +48,7 @@ cat >"$work/script" <<'END'
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 say() { echo "report: $*"; }
 own() { echo "own: $*"; }
-/sbin/modprobe -a nvme virtio_net virtio_rng
+/sbin/modprobe -a nvme virtio_net virtio_rng tpm_crb
 say "$(. /etc/os-release; echo "$ID $VERSION_ID"), Linux $(uname -rm), words $(cat /proc/cmdline)"
 say "init is process $$, its words are $0 and $# more"
 say "$(nproc) of $(sed -n 's/^model name.*: //p' /proc/cpuinfo | uniq), $(grep -c . /sys/devices/system/node/online) nodes"
@@ -68,6 +68,7 @@ say "random numbers: $(cat /sys/class/misc/hw_random/rng_available | xargs), $(d
 say "virtio: $(cat /sys/bus/virtio/devices/*/device | sort | xargs)"
 say "console: $(sed 's/ .*//' /proc/consoles | xargs)"
 own "machine: $(cat /sys/class/dmi/id/sys_vendor 2>/dev/null)"
+own "TPM: $(cat /sys/class/tpm/tpm0/tpm_version_major 2>/dev/null)"
 own "memory: $(sed -n 's/^MemTotal: *//p' /proc/meminfo)"
 own "devices: $(ls /sys/bus/pci/devices | xargs)"
 own "features: $(cat /sys/bus/virtio/devices/*/features | xargs)"
@@ -104,7 +105,21 @@ expect_equal 'lines of a report' 13 "$(wc -l <"$work/usher")"
 expect_no_text 'own: machine: QEMU'
 run_by qemu
 expect_text 'own: machine: QEMU'
+expect_no_text 'own: TPM: 2'
 same_as_usher qemu
+
+# swtpm is the guest's TPM. QEMU starts no ELF kernel beside one, so the guest gets the bzImage of its disk.
+mkdir "$work/boot"
+mount -o ro,noload "${root}1" "$work/boot" || fail 'the disk is not to be mounted'
+cp "$work/boot"/boot/vmlinuz-* "$work/vmlinuz"
+cp "$work/boot"/boot/initrd.img-* "$work/initrd"
+umount "$work/boot"
+cp "$work/script" "$work/data"
+truncate -s 1M "$work/data"
+expect_ok usher run --engine=qemu --tpm --kernel "$work/vmlinuz" --initrd "$work/initrd" --cmdline \
+	'console=ttyS0 root=/dev/vda1 ro quiet init=/bin/busybox -- sh /dev/vdb' "$work/guest" </dev/null
+expect_text 'own: TPM: 2'
+rm -r /var/lib/usher/guest/same
 write_settings
 start_libvirtd
 run_by libvirt
