@@ -9,8 +9,8 @@ struct daemon;
 
 /*
  * Signals are for everybody, and each costs the bus more than usherd itself does for a job. So they
- * are collected for a while, and what has changed twice by then is told once. Whoever waits for
- * a job goes first: until nobody does, news wait for some more windows.
+ * are collected for a while, and usherd tells once what has changed twice by then. Whoever waits
+ * for a job goes first: until nobody does, news wait for some more windows.
  */
 #define NEWS_US UINT64_C(100000) /* a window */
 #define NEWS_ACCURACY_US UINT64_C(1000)
@@ -28,7 +28,7 @@ struct news {
 /* Calls @tell(@arg) later, once for all calls until then; now, if there is no timer to be had. */
 void news_collect(struct daemon *d, struct news *n, void (*tell)(void *arg), void *arg);
 
-/* They are told: nothing is due any more. */
+/* The bus has them: nothing is due any more. */
 void news_end(struct news *n);
 
 #endif
