@@ -210,7 +210,7 @@ WALL_CALL(worker, poll);
 /*
  * Under the lock. Has the keeper connect again, and agrees with the back end over @next, which the
  * caller drops in any case. The end of the guest shuts this connection, too: nobody waits for an
- * answer. @config: of another driver's device; NULL: the driver keeps what it has read.
+ * answer. @config: filled for the next driver; NULL: this driver keeps the one that it has read.
  */
 static int connection_ask(
 	struct vhost_user_device *u, struct vhost_user_link *next, uint8_t *config)
