@@ -25,6 +25,17 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* A driver works with a back end that does all that it is asked for. */
+static void device_bring_up(void)
+{
+	struct err e = {0};
+
+	user_describe(GOOD, 0);
+	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
+	driver_set_up();
+	driver_go();
+}
+
 START_TEST(a_back_end_gets_rings_and_memory)
 {
 	struct err e = {0};
@@ -80,12 +91,7 @@ END_TEST
 /* A back end cannot make this process read beyond its memory's file. */
 START_TEST(a_back_end_cannot_cut_memory)
 {
-	struct err e = {0};
-
-	user_describe(GOOD, 0);
-	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
-	driver_set_up();
-	driver_go();
+	device_bring_up();
 	user_await(VHOST_USER_SET_VRING_ENABLE, 2);
 	ck_assert_int_lt(ftruncate(user.region_fds[0], 0), 0);
 	ck_assert_int_eq(errno, EPERM);
@@ -172,12 +178,7 @@ END_TEST
 
 START_TEST(a_back_end_that_ends_is_lost)
 {
-	struct err e = {0};
-
-	user_describe(GOOD, 0);
-	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
-	driver_set_up();
-	driver_go();
+	device_bring_up();
 	user_await(VHOST_USER_SET_VRING_ENABLE, 2);
 	const uint64_t generation = common_get(COMMON(config_generation), 1);
 	(void)shutdown(user.fd, SHUT_RDWR);
@@ -437,12 +438,7 @@ END_TEST
 /* It is there in place of the answer to a driver's reset. */
 START_TEST(a_driver_does_not_wait_for_a_descriptor_that_lingers)
 {
-	struct err e = {0};
-
-	user_describe(GOOD, 0);
-	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
-	driver_set_up();
-	driver_go();
+	device_bring_up();
 	user_await(VHOST_USER_SET_VRING_ENABLE, 2);
 	const int64_t begun = clock_ms();
 	lingering_send();
