@@ -104,24 +104,19 @@ static int receive_parts(const struct bind_env *env, const struct guest_spec *s,
 
 	for (size_t i = 0; r >= 0 && i < s->device_count; i++)
 		r = receive_device(env, d, &s->devices[i], e);
-	return r;
+	return r < 0 ? r : 0;
 }
 
-static int open_parts(const struct bind_env *env, const struct guest_spec *s,
-	const struct bind_plan *plan, struct open_devices *d, struct err *e)
+static int begin_groups(const struct bind_env *env, const struct bind_plan *plan,
+	struct open_devices *d, struct err *e)
 {
 	if (plan->group_count > SPEC_DEVICES_MAX)
 		return err_set(e, -E2BIG, "devices");
 	int r = vfio_ioas_open(&vfio_type1, &d->ioas, e);
-	if (r < 0)
-		return r;
-	r = bind_groups(env, plan, d, e);
-	for (size_t i = 0; r >= 0 && i < s->device_count; i++)
-		r = open_device(env, d, plan, s->devices[i].address, e);
-	return r;
+	return r < 0 ? r : bind_groups(env, plan, d, e);
 }
 
-int devices_open(const struct bind_env *env, const struct guest_spec *s,
+int devices_begin(const struct bind_env *env, const struct guest_spec *s,
 	const struct bind_plan *groups, struct open_devices **ret, struct err *e)
 {
 	struct open_devices *d = calloc(1, sizeof(*d));
@@ -129,13 +124,37 @@ int devices_open(const struct bind_env *env, const struct guest_spec *s,
 	if (!d)
 		return err_set(e, -ENOMEM, "devices");
 	d->ioas = VFIO_IOAS_NONE;
-	int r = spec_is_handed(s) ? receive_parts(env, s, d, e) : open_parts(env, s, groups, d, e);
+	int r = spec_is_handed(s) ? receive_parts(env, s, d, e) : begin_groups(env, groups, d, e);
 	if (r < 0) {
 		devices_close(d);
 		return r;
 	}
 	*ret = d;
 	return 0;
+}
+
+int devices_finish(const struct bind_env *env, const struct guest_spec *s,
+	const struct bind_plan *groups, struct open_devices *d, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < s->device_count && !spec_is_handed(s); i++)
+		r = open_device(env, d, groups, s->devices[i].address, e);
+	return r < 0 ? r : 0;
+}
+
+int devices_open(const struct bind_env *env, const struct guest_spec *s,
+	const struct bind_plan *groups, struct open_devices **ret, struct err *e)
+{
+	int r = devices_begin(env, s, groups, ret, e);
+
+	if (r == 0)
+		r = devices_finish(env, s, groups, *ret, e);
+	if (r < 0) {
+		devices_close(*ret);
+		*ret = NULL;
+	}
+	return r;
 }
 
 int devices_open_again(

@@ -36,6 +36,16 @@ struct open_devices {
 int devices_open(const struct bind_env *env, const struct guest_spec *s,
 	const struct bind_plan *groups, struct open_devices **ret, struct err *e);
 
+/*
+ * The same in two steps: devices_begin() makes the I/O address space, and takes what the caller of
+ * usher has opened; devices_finish() opens the other devices, of which the kernel resets each, and
+ * that takes 0.1 s. Return: likewise; if devices_finish() fails, @d is still the caller's.
+ */
+int devices_begin(const struct bind_env *env, const struct guest_spec *s,
+	const struct bind_plan *groups, struct open_devices **ret, struct err *e);
+int devices_finish(const struct bind_env *env, const struct guest_spec *s,
+	const struct bind_plan *groups, struct open_devices *d, struct err *e);
+
 /* Closes the devices, but keeps their groups: the devices can be opened again. */
 void devices_rest(struct open_devices *d);
 
