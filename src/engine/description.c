@@ -18,7 +18,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
 /* usher-vmm gets @fd; engine_finish() closes it here. Return: its index. */
 static uint32_t give_fd(struct engine_run *run, struct wire_fds *fds, int fd)
 {
@@ -313,7 +315,7 @@ static int describe_devices(const struct guest_spec *s, struct engine_run *run,
 	struct wire_machine *m, struct wire_fds *fds, struct err *e)
 {
 	const struct open_devices *d = run->devices;
-	uint32_t ioas = d ? (uint32_t)wire_add(fds, d->ioas.fd) : WIRE_FD_NONE;
+	const uint32_t ioas = d ? (uint32_t)wire_add(fds, d->ioas.fd) : WIRE_FD_NONE;
 
 	for (size_t i = 0; d && i < d->device_count; i++) {
 		const struct guest_device *g = &s->devices[i];
@@ -338,6 +340,14 @@ static int describe_devices(const struct guest_spec *s, struct engine_run *run,
 	return 0;
 }
 
+static int message_send(
+	struct engine_run *run, struct wire_machine *m, const struct wire_fds *fds, struct err *e)
+{
+	int r = wire_send(run->line_fd, m, sizeof(*m), fds);
+
+	return r < 0 ? err_set(e, r, "describe the guest to usher-vmm") : 0;
+}
+
 int description_send(const struct bind_env *env, const struct guest_spec *s, struct engine_run *run,
 	struct err *e)
 {
@@ -354,13 +364,35 @@ int description_send(const struct bind_env *env, const struct guest_spec *s, str
 	r = describe_ports(env, s, run, &m, &fds, e);
 	if (r < 0)
 		return r;
-	r = describe_devices(s, run, &m, &fds, e);
-	if (r == 0)
-		r = passt_await(&run->passt, e);
+	m.lent_count = (uint32_t)s->device_count;
+	if (run->devices)
+		m.lent_ioas = (uint32_t)wire_add(&fds, run->devices->ioas.fd);
+	return message_send(run, &m, &fds, e);
+}
+
+/* They start while the kernel resets the devices, and while usher-vmm prepares the guest. */
+static int await_servers(struct engine_run *run, struct err *e)
+{
+	int r = passt_await(&run->passt, e);
+
 	for (size_t i = 0; r == 0 && i < run->backends.count; i++)
 		r = backend_await(&run->backends.list[i], e);
+	return r;
+}
+
+int description_send_devices(const struct guest_spec *s, struct engine_run *run, struct err *e)
+{
+	struct wire_fds fds = {0};
+	struct wire_machine m;
+	struct timespec now;
+
+	wire_machine_init(&m, WIRE_DEVICES);
+	int r = describe_devices(s, run, &m, &fds, e);
+	if (r == 0)
+		r = await_servers(run, e);
 	if (r < 0)
 		return r;
-	r = wire_send(run->line_fd, &m, sizeof(m), &fds);
-	return r < 0 ? err_set(e, r, "describe the guest to usher-vmm") : 0;
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	m.ready_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	return message_send(run, &m, &fds, e);
 }

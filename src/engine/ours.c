@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 /*
- * usher-vmm opens no path of the host. It gets one message (wire/machine.h) with all descriptors:
+ * usher-vmm opens no path of the host. It gets messages (wire/machine.h) with all descriptors:
  * files, /dev/kvm, the I/O address space and devices. The VFIO groups stay with the keeper, which
  * does by request (engine/calls.h) what needs them.
  */
@@ -225,13 +225,18 @@ static int ours_prepare(const struct bind_env *env, const struct guest_spec *s,
 	return 0;
 }
 
-/* The kernel resets a device as it is opened, which takes 0.1 s: usher-vmm loads meanwhile. */
+/* While the kernel resets the devices, usher-vmm prepares the rest of the guest. */
 static int ours_furnish(const struct bind_env *env, const struct guest_spec *s,
 	const struct bind_plan *groups, struct engine_run *run, struct err *e)
 {
-	int r = s->device_count ? devices_open(env, s, groups, &run->devices, e) : 0;
+	int r = s->device_count ? devices_begin(env, s, groups, &run->devices, e) : 0;
 
-	return r < 0 ? r : description_send(env, s, run, e);
+	if (r < 0)
+		return r;
+	r = description_send(env, s, run, e);
+	if (r == 0 && run->devices)
+		r = devices_finish(env, s, groups, run->devices, e);
+	return r < 0 ? r : description_send_devices(s, run, e);
 }
 
 static uint64_t ours_memory(const struct guest_spec *s)

@@ -153,39 +153,66 @@ static void description_fill(struct description *d, const struct wire_fds *fds, 
 		.calls_fd = fd_of(fds, m->calls),
 		.orders_fd = fd_of(fds, m->orders),
 		.interrupts_fd = fd_of(fds, m->interrupts),
+		.ioas_fd = fd_of(fds, m->lent_ioas),
 		.no_reboot = m->flags & WIRE_NO_REBOOT,
 		.packed_rings = m->flags & WIRE_PACKED_RINGS,
 		.slots = m->slots,
 		.console = consoles[m->console],
 		.port_count = m->port_count,
 		.virtio_count = m->virtio_count,
-		.device_count = m->device_count,
 	};
 	for (uint32_t i = 0; i < m->port_count; i++)
 		d->spec.ports[i] = description_port(&m->ports[i], fds);
 	for (uint32_t i = 0; i < m->virtio_count; i++)
 		d->spec.virtio[i] = description_virtio(d, i, fds);
-	for (uint32_t i = 0; i < m->device_count; i++)
-		d->spec.devices[i] = (struct machine_device){.kind = MACHINE_PASSED,
-			.passed = description_passed(m, &m->devices[i], fds)};
+}
+
+/* Return: 0 with the checked message; the caller has no descriptor of it if this fails. */
+static int message_receive(int keeper, enum wire_kind kind, struct wire_machine *ret,
+	struct wire_fds *ret_fds, struct err *e)
+{
+	int r = wire_receive(keeper, ret, sizeof(*ret), ret_fds);
+
+	if (r == -EPROTO)
+		return err_say(e, r, "the keeper's message is not of this version of usher");
+	if (r < 0)
+		return err_set(e, r, "read the keeper's description of the guest");
+	r = wire_machine_check(ret, ret_fds->count, e);
+	if (r == 0 && ret->header.kind != kind)
+		r = err_say(e, -EPROTO, "the keeper's message is of another kind");
+	if (r < 0)
+		wire_close(ret_fds);
+	return r;
 }
 
 int description_receive(int keeper, struct description *ret, struct err *e)
 {
 	struct wire_fds fds;
 
-	int r = wire_receive(keeper, &ret->message, sizeof(ret->message), &fds);
-	if (r == -EPROTO)
-		return err_say(e, r, "the keeper's message is not of this version of usher");
+	int r = message_receive(keeper, WIRE_MACHINE, &ret->message, &fds, e);
 	if (r < 0)
-		return err_set(e, r, "read the keeper's description of the guest");
-	r = wire_machine_check(&ret->message, fds.count, e);
-	if (r == 0 && ret->message.header.kind != WIRE_MACHINE)
-		r = err_say(e, -EPROTO, "the keeper's first message describes no guest");
-	if (r < 0) {
-		wire_close(&fds);
 		return r;
-	}
 	description_fill(ret, &fds, keeper);
+	return 0;
+}
+
+int description_receive_devices(struct description *d, uint64_t *ret_ready_ns, struct err *e)
+{
+	static struct wire_machine more; /* large */
+	struct wire_fds fds;
+
+	int r = message_receive(d->spec.keeper_fd, WIRE_DEVICES, &more, &fds, e);
+	if (r < 0)
+		return r;
+	if (more.device_count != d->message.lent_count) {
+		wire_close(&fds);
+		return err_say(e, -EPROTO, "the keeper lends %u devices instead of %u",
+			more.device_count, d->message.lent_count);
+	}
+	for (uint32_t i = 0; i < more.device_count; i++)
+		d->spec.devices[i] = (struct machine_device){.kind = MACHINE_PASSED,
+			.passed = description_passed(&d->message, &more.devices[i], &fds)};
+	d->spec.device_count = more.device_count;
+	*ret_ready_ns = more.ready_ns;
 	return 0;
 }

@@ -26,7 +26,13 @@ struct description {
  */
 int description_receive(int keeper, struct description *ret, struct err *e);
 
-/* Return: device @w of the checked message @m, whose descriptors are @fds. */
+/*
+ * Waits until the keeper has opened the devices that it lends; then @d->spec has them.
+ * *@ret_ready_ns: when it had, by CLOCK_MONOTONIC. Return: as above.
+ */
+int description_receive_devices(struct description *d, uint64_t *ret_ready_ns, struct err *e);
+
+/* Return: device @w of a checked message with @fds. @m: the guest's message, or that one. */
 struct pass_spec description_passed(
 	const struct wire_machine *m, const struct wire_device *w, const struct wire_fds *fds);
 

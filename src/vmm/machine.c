@@ -10,11 +10,11 @@
 #include "base/signals.h"
 #include "pci/address.h"
 #include "vmm/acpi/acpi.h"
-#include "vmm/boot.h"
 #include "vmm/copy.h"
 #include "vmm/cpu.h"
 #include "vmm/cpuid.h"
 #include "vmm/devices.h"
+#include "vmm/load.h"
 #include "vmm/pass/reset.h"
 #include "vmm/pci/firmware.h"
 #include "vmm/walls/mark.h"
@@ -34,9 +34,11 @@
 /*
  * How it works
  *
- * machine_init() runs the table of steps at the end of this file, from top to bottom; --timing
- * names its phases after them. A reboot runs the table's second column: memory stays pinned and
- * mapped for DMA, the devices stay open and are reset, and everything in KVM is made again.
+ * machine_init() runs the table of steps at the end of this file, from top to bottom, until the
+ * first that needs a lent device or another program: the keeper opens devices and starts programs
+ * meanwhile. machine_equip() runs the rest. --timing names its phases after them. A reboot runs
+ * the table's second column: memory stays pinned and mapped for DMA, the devices stay open and are
+ * reset, and everything in KVM is made again.
  *
  * Guest-physical memory:
  *   0           RAM; start info at 0x6000, command line at 0x20000
@@ -107,32 +109,17 @@ static int check_memory(const struct machine *m, struct err *e)
 	return 0;
 }
 
-static const struct machine_device *first_passed(const struct machine_spec *s)
-{
-	for (size_t i = 0; i < s->device_count; i++)
-		if (s->devices[i].kind == MACHINE_PASSED)
-			return &s->devices[i];
-	return NULL;
-}
-
-WALL_CALL(main, fcntl, F_DUPFD_CLOEXEC);
-
 /* The addresses that the IOMMU of the passed-through devices translates; all if there are none. */
 static int ask_iommu(struct machine *m, struct err *e)
 {
-	const struct machine_device *first = first_passed(m->spec);
 	struct vfio_ioas ioas = VFIO_IOAS_NONE;
 
 	m->iommu = (struct vfio_iommu){0};
-	if (!first)
+	if (m->spec->ioas_fd < 0)
 		return 0;
-	/* vmm/pass owns the descriptor itself. */
-	int fd = fcntl(first->passed.ioas, F_DUPFD_CLOEXEC, 0);
-	if (fd < 0)
-		return err_set(e, -errno, "use the I/O address space");
-	int r = vfio_ioas_from_fd(fd, &ioas, e);
+	int r = vfio_ioas_from_fd(m->spec->ioas_fd, &ioas, e);
 	if (r < 0) {
-		(void)close(fd);
+		(void)close(m->spec->ioas_fd);
 		return r;
 	}
 	r = vfio_ioas_info(&ioas, &m->iommu, e);
@@ -316,38 +303,6 @@ static int make_tables(struct machine *m, struct err *e)
 	return 0;
 }
 
-static void fill_map(const struct machine *m, struct boot_info *info)
-{
-	const struct machine_map *map = m->map;
-	uint64_t reserved = BOOT_KERNEL_MIN - 0xa0000; /* here a PC has the ROMs of its adapters */
-
-	boot_add_map(info, 0, 0xa0000, BOOT_RAM);
-	boot_add_map(info, 0xa0000, reserved, BOOT_RESERVED);
-	boot_add_map(info, BOOT_KERNEL_MIN, m->layout.ram[0].size - BOOT_KERNEL_MIN, BOOT_RAM);
-	for (size_t i = 1; i < m->layout.count; i++)
-		boot_add_map(info, m->layout.ram[i].base, m->layout.ram[i].size, BOOT_RAM);
-	/* Linux accepts ECAM only in a range that the memory map reserves as well. */
-	boot_add_map(info, map->ecam.base, map->ecam.size, BOOT_RESERVED);
-	boot_add_map(info, map->identity, 4 * MEMORY_PAGE, BOOT_RESERVED);
-}
-
-static int load_guest(struct machine *m, struct err *e)
-{
-	const struct machine_spec *spec = m->spec;
-	struct boot_info info = {.cmdline = spec->cmdline, .rsdp = GPA(m->map->tables.base)};
-	struct boot_kernel kernel;
-
-	int r = boot_load_kernel(&m->vm.memory, &spec->kernel, &kernel, e);
-	if (r >= 0 && spec->initrd.fd >= 0)
-		r = boot_load_initrd(&m->vm.memory, &spec->initrd, kernel.end,
-			m->layout.ram[0].size, &info.initrd, e);
-	if (r < 0)
-		return r;
-	fill_map(m, &info);
-	r = boot_write_info(&m->vm.memory, &info, e);
-	return r < 0 ? r : cpus_enter(&m->vm, kernel.entry, BOOT_START_INFO, e);
-}
-
 static void on_keeper(struct loop_source *s, uint32_t events)
 {
 	struct machine *m = container_of(s, struct machine, keeper_watch);
@@ -410,12 +365,15 @@ static const struct {
 	{"interrupts", make_irqs, renew_irqs},
 	{"processors", make_cpus, make_cpus},
 	{"devices", make_devices, renew_devices},
+	/* From here on they need what the keeper opens and starts. */
 	{"passthrough", devices_add_passed, renew_passed}, /* maps guest memory for DMA as well */
 	{"virtio", devices_add_virtio, NULL},
 	{"pci", place_pci, place_pci},
 	{"tables", make_tables, make_tables},
+	/* Pinned memory is present now: the pages of the kernel cost no fault each. */
 	{"kernel", load_guest, load_guest},
 };
+#define STEPS_ALONE 7 /* those before "passthrough" */
 
 static void put_message(void *ctx, const char *text, size_t len)
 {
@@ -439,6 +397,17 @@ static void messages_fini(struct machine *m)
 	outbox_fini(&m->messages);
 }
 
+static int take_steps(struct machine *m, size_t from, size_t to, struct err *e)
+{
+	for (size_t i = from; i < to; i++) {
+		int r = steps[i].step(m, e);
+		if (r < 0)
+			return r;
+		timing_mark(&m->vm.timing, steps[i].phase);
+	}
+	return 0;
+}
+
 int machine_init(struct machine *m, const struct machine_map *map, const struct machine_spec *spec,
 	struct err *e)
 {
@@ -451,13 +420,12 @@ int machine_init(struct machine *m, const struct machine_map *map, const struct 
 	m->vm.fd = m->vm.kvm_fd = -1;
 	m->vm.memory = (struct memory)MEMORY_NONE;
 	m->vm.loop = (struct loop)LOOP_NONE;
-	for (size_t i = 0; i < COUNT(steps); i++) {
-		int r = steps[i].step(m, e);
-		if (r < 0)
-			return r;
-		timing_mark(&m->vm.timing, steps[i].phase);
-	}
-	return 0;
+	return take_steps(m, 0, STEPS_ALONE, e);
+}
+
+int machine_equip(struct machine *m, struct err *e)
+{
+	return take_steps(m, STEPS_ALONE, COUNT(steps), e);
 }
 
 /* Runs one kernel from its first instruction to its end. */

@@ -65,6 +65,7 @@ struct machine_spec {
 	int calls_fd; /* -1: none; struct keeper's */
 	int orders_fd; /* -1: none; struct control's */
 	int interrupts_fd; /* -1: none; /proc/interrupts */
+	int ioas_fd; /* the I/O address space of lent devices; -1: there will be none */
 	bool no_reboot; /* a reboot is the guest's end */
 	bool packed_rings; /* virtio devices offer them */
 	unsigned slots; /* empty hot-plug slots beside those of the devices */
@@ -73,7 +74,7 @@ struct machine_spec {
 	struct virtio_port_spec ports[CONSOLE_PORTS_MAX];
 	size_t virtio_count;
 	struct virtio_spec virtio[MACHINE_VIRTIO_MAX];
-	size_t device_count;
+	size_t device_count; /* lent ones: the caller fills this in before machine_equip() */
 	struct machine_device devices[MACHINE_DEVICES_MAX];
 };
 
@@ -104,12 +105,15 @@ struct machine {
 extern const struct machine_map machine_reduced;
 
 /*
- * Builds all of the guest, ready to run; what is half made is the caller's to take down with
- * machine_fini(). SIGTERM, SIGINT, SIGQUIT and SIGHUP are blocked, and stop the guest when it runs.
- * Return: 0, -errno with a sentence.
+ * Builds what needs no lent device and no other program; what is half made is the caller's to take
+ * down with machine_fini(). SIGTERM, SIGINT, SIGQUIT and SIGHUP are blocked, and stop the guest
+ * when it runs. Return: 0, -errno with a sentence.
  */
 int machine_init(struct machine *m, const struct machine_map *map, const struct machine_spec *spec,
 	struct err *e);
+
+/* Builds the rest, with the devices that @spec has now: ready to run. Return: likewise. */
+int machine_equip(struct machine *m, struct err *e);
 
 /*
  * Runs the guest to its end, over its reboots; vm_ended() and vm.why have the reason.
@@ -118,7 +122,7 @@ int machine_init(struct machine *m, const struct machine_map *map, const struct 
 int machine_run(struct machine *m, struct err *e);
 
 /*
- * In the reverse order of machine_init(). A device whose worker hangs in the kernel is left to the
+ * In the reverse order of both. A device whose worker hangs in the kernel is left to the
  * end of the process.
  */
 void machine_fini(struct machine *m);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * usher-vmm: one guest on KVM. The keeper, which owns the lent devices, starts this program with a
- * socket and describes the guest there in one message (vmm/description). All files and devices come
- * with it as descriptors: this program opens no path of the host.
+ * socket and describes the guest there (vmm/description). All files and devices come with that as
+ * descriptors: this program opens no path of the host.
  */
 #include "base/err.h"
 #include "base/fd.h"
@@ -36,7 +36,7 @@ WALL_CALL(main, exit_group);
 
 static const char usage[] =
 	"usage: usher-vmm --keeper FD\n"
-	"Runs one guest on KVM. 'usher run' starts it, and describes the guest in a message\n"
+	"Runs one guest on KVM. 'usher run' starts it, and describes the guest in messages\n"
 	"on FD, a socket of type SOCK_SEQPACKET. The guest ends when the other end is closed.\n"
 	"\n"
 	"  --help, --version\n"
@@ -130,7 +130,7 @@ static void raise_wall(struct description *d)
 				"system calls");
 		return;
 	}
-	bool takes_devices = d->message.device_count || d->message.slots;
+	bool takes_devices = d->message.lent_count || d->message.slots;
 	const struct wall w = {
 		.uid = d->message.uid,
 		.is_empty = true,
@@ -145,6 +145,21 @@ static void raise_wall(struct description *d)
 	if (wall_raise(&w, &e) < 0)
 		log_warn(d->message.name, PROGRAM " is less confined than it should be: %s", e.msg);
 	fd_close(&d->refused_fd); /* the page stays mapped */
+}
+
+/* The kernel resets devices as they are opened: what needs none of them is built meanwhile. */
+static int machine_build(struct machine *m, struct description *d, struct err *e)
+{
+	uint64_t ready_ns;
+
+	int r = machine_init(m, &machine_reduced, &d->spec, e);
+	if (r < 0)
+		return r;
+	r = description_receive_devices(d, &ready_ns, e);
+	if (r < 0)
+		return r;
+	timing_wait_over(&m->vm.timing, ready_ns);
+	return machine_equip(m, e);
 }
 
 int main(int argc, char **argv)
@@ -172,13 +187,14 @@ int main(int argc, char **argv)
 	int r = description_receive(keeper, &d, &e);
 	if (r < 0)
 		return report_failure(PROGRAM, &e, EXIT_OURS);
-	timing_wait_over(&m.vm.timing);
+	timing_mark(&m.vm.timing, "description");
 	for (size_t i = 0; i < d.spec.virtio_count; i++)
 		virtio_prepare(&d.spec.virtio[i]);
 	if (d.spec.backing == MEMORY_SHARED)
 		ram_prepare(d.spec.memory);
 	raise_wall(&d);
-	r = machine_init(&m, &machine_reduced, &d.spec, &e);
+	timing_mark(&m.vm.timing, "walls");
+	r = machine_build(&m, &d, &e);
 	if (r >= 0)
 		r = machine_run(&m, &e);
 	int status = r < 0 ? report_failure(d.spec.name, &e, EXIT_OURS) : report_end(&m.vm);

@@ -30,6 +30,7 @@ void wire_machine_init(struct wire_machine *m, enum wire_kind kind)
 	m->header.kind = kind;
 	m->kvm = m->kernel = m->initrd = WIRE_FD_NONE;
 	m->interrupts = m->stats = m->calls = m->orders = m->refused = WIRE_FD_NONE;
+	m->lent_ioas = WIRE_FD_NONE;
 }
 
 static bool ledger_use(struct ledger *l, uint32_t index, enum use use)
@@ -234,7 +235,7 @@ static int virtios_check(const struct wire_machine *m, struct ledger *l, struct 
 	for (uint32_t i = 0; i < m->virtio_count; i++) {
 		/* A lent device pins memory, and a pool has large pages only. */
 		if (m->virtio[i].type == WIRE_VIRTIO_BALLOON &&
-			(m->device_count || m->backing == WIRE_BACKING_POOL))
+			(m->lent_count || m->backing == WIRE_BACKING_POOL))
 			return machine_refuse(e, "a balloon");
 		int r = virtio_check(&m->virtio[i], m->backing != WIRE_BACKING_PRIVATE, l, e);
 		if (r < 0)
@@ -275,6 +276,16 @@ static int ports_check(const struct wire_machine *m, struct ledger *l, struct er
 	return 0;
 }
 
+/* Its lent devices come later. */
+static int lent_check(const struct wire_machine *m, struct ledger *l, struct err *e)
+{
+	if (m->lent_count > WIRE_DEVICES_MAX || m->device_count)
+		return machine_refuse(e, "the number of devices");
+	if (m->lent_count ? !ledger_use(l, m->lent_ioas, USE_ONE) : m->lent_ioas != WIRE_FD_NONE)
+		return machine_refuse(e, "the descriptor of the I/O address space");
+	return m->ready_ns ? machine_refuse(e, "the time") : 0;
+}
+
 static int guest_check(const struct wire_machine *m, struct ledger *l, struct err *e)
 {
 	if (!name_is_plain(m->name))
@@ -298,23 +309,27 @@ static int guest_check(const struct wire_machine *m, struct ledger *l, struct er
 		!ledger_use_optional(l, m->stats) || !ledger_use_optional(l, m->calls) ||
 		!ledger_use_optional(l, m->orders) || !ledger_use_optional(l, m->refused))
 		return machine_refuse(e, "a descriptor");
-	int r = ports_check(m, l, e);
+	int r = lent_check(m, l, e);
+	if (r == 0)
+		r = ports_check(m, l, e);
 	if (r < 0)
 		return r;
 	return virtios_check(m, l, e);
 }
 
 /* Everything but the devices is as wire_machine_init() leaves it. */
-static int attachment_check(const struct wire_machine *m, struct err *e)
+static int addition_check(const struct wire_machine *m, struct err *e)
 {
+	const bool is_first = m->header.kind == WIRE_DEVICES;
 	struct wire_machine empty;
 
 	wire_machine_init(&empty, WIRE_ATTACH);
 	empty.header = m->header;
+	empty.ready_ns = is_first ? m->ready_ns : 0;
 	empty.device_count = m->device_count;
 	if (memcmp(m, &empty, offsetof(struct wire_machine, devices)) != 0)
 		return machine_refuse(e, "a field beside the devices");
-	return m->device_count ? 0 : machine_refuse(e, "the number of devices");
+	return m->device_count || is_first ? 0 : machine_refuse(e, "the number of devices");
 }
 
 int wire_machine_check(const struct wire_machine *m, size_t fd_count, struct err *e)
@@ -326,8 +341,8 @@ int wire_machine_check(const struct wire_machine *m, size_t fd_count, struct err
 		return machine_refuse(e, "the number of descriptors");
 	if (m->header.kind == WIRE_MACHINE)
 		r = guest_check(m, &l, e);
-	else if (m->header.kind == WIRE_ATTACH)
-		r = attachment_check(m, e);
+	else if (m->header.kind == WIRE_DEVICES || m->header.kind == WIRE_ATTACH)
+		r = addition_check(m, e);
 	else
 		r = machine_refuse(e, "the kind of message");
 	if (r < 0)

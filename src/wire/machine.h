@@ -151,9 +151,11 @@ struct wire_virtio {
 };
 
 /*
- * A guest and its devices. For WIRE_ATTACH, @devices is all that counts: the functions of one card,
- * which goes into an empty slot. All before it but the header is zero, or WIRE_FD_NONE. The answer
- * is a struct wire_attached.
+ * WIRE_MACHINE is a guest without its lent devices, which the kernel resets as they are opened:
+ * usher-vmm prepares the rest meanwhile. WIRE_DEVICES follows when all that serves the guest is
+ * ready, and has the devices, if there are any. WIRE_ATTACH is for a guest that runs: the functions
+ * of one card, which goes into an empty slot; the answer is a struct wire_attached. In both, all
+ * before @ready_ns but the header is zero, or WIRE_FD_NONE.
  */
 struct wire_machine {
 	struct wire_header header;
@@ -178,6 +180,9 @@ struct wire_machine {
 	struct wire_port ports[WIRE_PORTS_MAX];
 	uint32_t virtio_count;
 	struct wire_virtio virtio[WIRE_VIRTIO_MAX];
+	uint32_t lent_count; /* of devices in WIRE_DEVICES */
+	uint32_t lent_ioas; /* index: the I/O address space of these, or none */
+	uint64_t ready_ns; /* of WIRE_DEVICES: since when it waits, by CLOCK_MONOTONIC; else 0 */
 	uint32_t device_count;
 	struct wire_device devices[WIRE_DEVICES_MAX];
 };

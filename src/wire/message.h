@@ -25,6 +25,7 @@ struct err;
 
 enum wire_kind {
 	WIRE_MACHINE = 1, /* keeper to usher-vmm: struct wire_machine, the guest to run */
+	WIRE_DEVICES, /* keeper to usher-vmm: struct wire_machine, its lent devices, and run it */
 	WIRE_ATTACH, /* keeper to usher-vmm: struct wire_machine, devices for a running guest */
 	WIRE_RESET_BUS, /* usher-vmm to keeper: struct wire_call, and so are all below */
 	WIRE_LEND_GROUP,

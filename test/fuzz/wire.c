@@ -48,6 +48,7 @@ static size_t message_size(enum wire_kind kind)
 {
 	switch (kind) {
 	case WIRE_MACHINE:
+	case WIRE_DEVICES:
 	case WIRE_ATTACH:
 		return sizeof(message.machine);
 	case WIRE_RESET_BUS:
@@ -75,46 +76,62 @@ static size_t message_size(enum wire_kind kind)
 	return sizeof(message.header);
 }
 
-/* A guest with two devices in one I/O address space, or a card of one. */
-static uint32_t fill_machine(enum wire_kind kind)
+/* A guest that a device is lent to. */
+static uint32_t fill_guest(struct wire_machine *m)
 {
-	struct wire_machine *m = &message.machine;
 	uint32_t fds = 0;
 
-	wire_machine_init(m, kind);
-	if (kind == WIRE_MACHINE) {
-		strcpy(m->name, "guest");
-		m->memory = MIB(64);
-		m->cpus = 1;
-		m->kvm = fds++;
-		m->kernel = fds++;
-		m->initrd = fds++;
-	}
-	uint32_t ioas = fds++;
-	m->device_count = kind == WIRE_MACHINE ? 2 : 1;
+	strcpy(m->name, "guest");
+	m->memory = MIB(64);
+	m->cpus = 1;
+	m->kvm = fds++;
+	m->kernel = fds++;
+	m->initrd = fds++;
+	m->lent_count = 1;
+	m->lent_ioas = fds++;
+	m->virtio_count = 2;
+	m->virtio[0] = (struct wire_virtio){.type = WIRE_VIRTIO_RNG, .fd = WIRE_FD_NONE};
+	m->virtio[1] = (struct wire_virtio){.type = WIRE_VIRTIO_BLK,
+		.fd = fds++,
+		.disk = {.size = MIB(1), .logical = 512, .physical = 4096, .queues = 1}};
+	m->port_count = 2;
+	m->ports[0] = (struct wire_port){
+		.name = "line", .kind = WIRE_PORT_PTY, .fd = fds, .door = fds + 1};
+	m->ports[1] = (struct wire_port){.name = "log",
+		.kind = WIRE_PORT_FILE,
+		.fd = fds + 2,
+		.door = WIRE_FD_NONE,
+		.limit = 1};
+	return fds + 3;
+}
+
+/* Two devices in one I/O address space, or a card of one. */
+static uint32_t fill_devices(struct wire_machine *m, uint32_t count)
+{
+	uint32_t fds = 0;
+
+	const uint32_t ioas = fds++;
+	m->device_count = count;
 	for (uint32_t i = 0; i < m->device_count; i++)
 		m->devices[i] = (struct wire_device){.kind = WIRE_DEVICE_VFIO,
 			.address = {.bus = (uint8_t)(i + 1)},
 			.ioas = ioas,
 			.device = fds++,
 			.rom_file = WIRE_FD_NONE};
-	if (kind == WIRE_MACHINE) {
-		m->virtio_count = 2;
-		m->virtio[0] = (struct wire_virtio){.type = WIRE_VIRTIO_RNG, .fd = WIRE_FD_NONE};
-		m->virtio[1] = (struct wire_virtio){.type = WIRE_VIRTIO_BLK,
-			.fd = fds++,
-			.disk = {.size = MIB(1), .logical = 512, .physical = 4096, .queues = 1}};
-		m->port_count = 2;
-		m->ports[0] = (struct wire_port){
-			.name = "line", .kind = WIRE_PORT_PTY, .fd = fds, .door = fds + 1};
-		m->ports[1] = (struct wire_port){.name = "log",
-			.kind = WIRE_PORT_FILE,
-			.fd = fds + 2,
-			.door = WIRE_FD_NONE,
-			.limit = 1};
-		fds += 3;
-	}
 	return fds;
+}
+
+static uint32_t fill_machine(enum wire_kind kind)
+{
+	struct wire_machine *m = &message.machine;
+
+	wire_machine_init(m, kind);
+	return kind == WIRE_MACHINE ? fill_guest(m) : fill_devices(m, kind == WIRE_DEVICES ? 2 : 1);
+}
+
+static bool is_machine(enum wire_kind kind)
+{
+	return kind == WIRE_MACHINE || kind == WIRE_DEVICES || kind == WIRE_ATTACH;
 }
 
 static uint32_t fill_message(enum wire_kind kind)
@@ -128,7 +145,7 @@ static uint32_t fill_message(enum wire_kind kind)
 		message.command.command = WIRE_COMMAND_STOP;
 	if (kind == WIRE_ORDER)
 		message.order.order = WIRE_ORDER_CONSOLE;
-	if (kind != WIRE_MACHINE && kind != WIRE_ATTACH)
+	if (!is_machine(kind))
 		return kind == WIRE_ORDER;
 	uint32_t fds = fill_machine(kind);
 	message.header.version = WIRE_VERSION;
@@ -217,6 +234,10 @@ static void require_machine(const struct wire_machine *m, size_t fd_count)
 		own_optional(&o, m->stats);
 		own_optional(&o, m->calls);
 		own_optional(&o, m->orders);
+		require((m->lent_count > 0) == (m->lent_ioas != WIRE_FD_NONE) &&
+				m->lent_count <= WIRE_DEVICES_MAX && !m->device_count,
+			"lent devices have an I/O address space");
+		own_optional(&o, m->lent_ioas);
 	}
 	require(m->virtio_count <= WIRE_VIRTIO_MAX, "virtio devices are bound");
 	for (uint32_t i = 0; i < m->virtio_count; i++)
@@ -261,7 +282,7 @@ static void check_event(void)
 
 static void check_message(enum wire_kind kind, size_t fd_count)
 {
-	if (kind == WIRE_MACHINE || kind == WIRE_ATTACH)
+	if (is_machine(kind))
 		check_machine(fd_count);
 	else if (kind == WIRE_EVENT)
 		check_event();

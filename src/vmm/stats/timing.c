@@ -63,17 +63,18 @@ void timing_mark(struct timing *t, const char *name)
 	t->last_ns = now;
 }
 
-void timing_wait_over(struct timing *t)
+void timing_wait_over(struct timing *t, uint64_t ready_ns)
 {
 	timing_mark(t, "wait");
-	t->wait_ns = t->phases[t->count - 1].ns;
+	t->ready_ns = ready_ns > t->start_ns && ready_ns < t->last_ns ? ready_ns : t->last_ns;
+	t->parallel_ns = ioctls.ns;
 }
 
 void timing_enter(struct timing *t)
 {
 	ioctls.on = false;
 	t->ioctl_ns = ioctls.ns;
-	t->own_ns = now_ns() - t->start_ns - t->wait_ns - ioctls.ns;
+	t->own_ns = now_ns() - t->ready_ns - (ioctls.ns - t->parallel_ns);
 }
 
 static void print_ms(FILE *out, const char *name, uint64_t ns)

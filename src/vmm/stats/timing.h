@@ -21,9 +21,10 @@ struct timing_phase {
 struct timing {
 	uint64_t start_ns;
 	uint64_t last_ns;
-	uint64_t wait_ns; /* for the keeper, whose time it is */
+	uint64_t ready_ns; /* when the keeper had done its part: all before is its time */
+	uint64_t parallel_ns; /* of ioctls before that */
 	uint64_t ioctl_ns; /* of the time before the guest ran: KVM's and VFIO's */
-	uint64_t own_ns; /* of that time: the rest */
+	uint64_t own_ns; /* from @ready_ns until the guest ran: the rest */
 	size_t count;
 	struct timing_phase phases[TIMING_PHASES_MAX];
 };
@@ -33,8 +34,8 @@ void timing_start(struct timing *t);
 /* Ends the phase that began with the last mark. @name: static text. */
 void timing_mark(struct timing *t, const char *name);
 
-/* Ends the phase in which the keeper opened devices, and this program waited. */
-void timing_wait_over(struct timing *t);
+/* Ends the wait for the keeper, which has opened all devices at @ready_ns, by CLOCK_MONOTONIC. */
+void timing_wait_over(struct timing *t, uint64_t ready_ns);
 
 /* The guest is about to run. */
 void timing_enter(struct timing *t);

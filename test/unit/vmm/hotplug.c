@@ -216,6 +216,7 @@ START_TEST(a_card_comes_and_goes)
 		.calls_fd = -1,
 		.orders_fd = -1,
 		.interrupts_fd = -1,
+		.ioas_fd = -1,
 		.slots = 1};
 	struct err e = {0};
 	int ends[2], null = open("/dev/null", O_RDONLY);
@@ -224,6 +225,7 @@ START_TEST(a_card_comes_and_goes)
 	(void)dup2(null, STDIN_FILENO);
 	(void)dup2(ends[1], STDOUT_FILENO);
 	ck_assert_msg(machine_init(&machine, &machine_reduced, &spec, &e) == 0, "%s", e.msg);
+	ck_assert_msg(machine_equip(&machine, &e) == 0, "%s", e.msg);
 	output = (struct loop_source){.fd = ends[0], .ready = on_output};
 	ck_assert_int_eq(loop_add(&machine.vm.loop, &output, &e), 0);
 	ck_assert_msg(machine_run(&machine, &e) == 0, "%s", e.msg);

@@ -251,6 +251,10 @@ START_TEST(several_processors_and_timing)
 	expect_run(0, "timing: exits 1\n", "--memory", "16M", "--kernel", path, "--cpus", "3",
 		"--timing");
 	ck_assert_ptr_nonnull(strstr(run_out, "timing: kernel_ms "));
+	/* Memory is there before the guest waits for its devices. */
+	const char *memory = strstr(run_out, "timing: memory_ms ");
+	ck_assert_ptr_nonnull(memory);
+	ck_assert_ptr_nonnull(strstr(memory, "timing: wait_ms "));
 	ck_assert_ptr_nonnull(strstr(run_out, "timing: own_ms "));
 	ck_assert_ptr_nonnull(strstr(run_out, "timing: ports.power 1\n"));
 	(void)unlink(path);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages of usher-vmm when its caller makes a mistake. Needs no KVM. */
+/* Messages of usher-vmm when its caller makes a mistake. Only the last test needs KVM. */
 #include "suite.h"
 #include "vmm/vmm_run.h"
 
@@ -10,19 +10,28 @@
 		ck_assert_msg(strstr(run_out, word), "'%s' is not in '%s'", word, run_out); \
 	} while (0)
 
-/* Starts usher-vmm with a socket that has @message and then ends. */
-static int run_message(void *message, size_t size, int fd)
+/* Starts usher-vmm with a socket that has @message, @then and the end. */
+static int run_messages(
+	void *message, size_t size, const struct wire_fds *fds, struct wire_machine *then)
 {
-	struct wire_fds fds = {.count = fd >= 0, .fds = {fd}};
 	int line[2];
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, line), 0);
 	if (message)
-		ck_assert_int_eq(wire_send(line[0], message, size, &fds), 0);
+		ck_assert_int_eq(wire_send(line[0], message, size, fds), 0);
+	if (then)
+		ck_assert_int_eq(wire_send(line[0], then, sizeof(*then), NULL), 0);
 	(void)close(line[0]);
 	pid_t pid = run_words(NULL, line[1]);
 	(void)close(line[1]);
 	return run_finish(pid);
+}
+
+static int run_message(void *message, size_t size, int fd)
+{
+	const struct wire_fds fds = {.count = fd >= 0, .fds = {fd}};
+
+	return run_messages(message, size, &fds, NULL);
 }
 
 START_TEST(help_and_version)
@@ -77,5 +86,43 @@ START_TEST(a_descriptor_that_is_not_kvm)
 }
 END_TEST
 
+/* Describes a guest that could run, and then sends @then, or nothing. Return: the exit status. */
+static int run_guest_then(struct wire_machine *then)
+{
+	const char *kernel = getenv("USHER_HOSTILE");
+	struct wire_fds fds = {0};
+	struct wire_machine m;
+
+	wire_machine_init(&m, WIRE_MACHINE);
+	(void)strcpy(m.name, "guest");
+	m.memory = 1 << 24;
+	m.cpus = 1;
+	m.kvm = send_open(&fds, "/dev/kvm", O_RDWR);
+	m.kernel = send_open(&fds, kernel, O_RDONLY);
+	int status = run_messages(&m, sizeof(m), &fds, then);
+	wire_close(&fds);
+	return status;
+}
+
+/* All that the guest needs is there but for the word that its devices are open. */
+START_TEST(a_keeper_that_opens_no_device)
+{
+	struct wire_machine then;
+
+	if (access("/dev/kvm", R_OK | W_OK) < 0)
+		return;
+	ck_assert_int_eq(run_guest_then(NULL), 125);
+	ck_assert_msg(
+		strstr(run_out, "description of the guest: Broken pipe") != NULL, "%s", run_out);
+	wire_machine_init(&then, WIRE_ATTACH);
+	ck_assert_int_eq(run_guest_then(&then), 125);
+	ck_assert_msg(strstr(run_out, "is invalid") != NULL, "%s", run_out);
+	wire_machine_init(&then, WIRE_DEVICES);
+	then.cpus = 1;
+	ck_assert_int_eq(run_guest_then(&then), 125);
+	ck_assert_msg(strstr(run_out, "beside the devices is invalid") != NULL, "%s", run_out);
+}
+END_TEST
+
 SUITE("usage", help_and_version, wrong_words, a_keeper_that_says_nothing,
-	a_message_of_another_version, a_descriptor_that_is_not_kvm)
+	a_message_of_another_version, a_descriptor_that_is_not_kvm, a_keeper_that_opens_no_device)

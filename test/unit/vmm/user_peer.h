@@ -273,7 +273,8 @@ static inline int user_start_as(enum virtio_type type, unsigned queues, struct e
 		.backend = {.name = "disk", .number = 3, .present = true, .queues = queues}};
 	spec.kernel.fd = open(getenv("USHER_PLUG"), O_RDONLY | O_CLOEXEC);
 	spec.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	return machine_init(&machine, &machine_reduced, &spec, e);
+	int r = machine_init(&machine, &machine_reduced, &spec, e);
+	return r < 0 ? r : machine_equip(&machine, e);
 }
 
 static inline int user_start(struct err *e)

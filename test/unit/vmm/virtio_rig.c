@@ -45,7 +45,8 @@ void machine_describe(const char *name)
 		.keeper_fd = -1,
 		.calls_fd = -1,
 		.orders_fd = -1,
-		.interrupts_fd = -1};
+		.interrupts_fd = -1,
+		.ioas_fd = -1};
 }
 
 void machine_start(void)
@@ -55,6 +56,7 @@ void machine_start(void)
 	spec.kernel.fd = open(getenv("USHER_PLUG"), O_RDONLY | O_CLOEXEC);
 	spec.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	ck_assert_msg(machine_init(&machine, &machine_reduced, &spec, &e) == 0, "%s", e.msg);
+	ck_assert_msg(machine_equip(&machine, &e) == 0, "%s", e.msg);
 }
 
 void machine_finish(void)

@@ -61,7 +61,7 @@ static inline void send_word(
  */
 static inline int send_words_calling(const char *const *words, int calls, int *ret_line)
 {
-	struct wire_machine m;
+	struct wire_machine m, go;
 	struct wire_fds fds = {0};
 	int line[2];
 
@@ -87,8 +87,10 @@ static inline int send_words_calling(const char *const *words, int calls, int *r
 	}
 	if (m.kvm == WIRE_FD_NONE)
 		m.kvm = send_open(&fds, "/dev/kvm", O_RDWR);
+	wire_machine_init(&go, WIRE_DEVICES);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, line) < 0 ||
-		wire_send(line[0], &m, sizeof(m), &fds) < 0)
+		wire_send(line[0], &m, sizeof(m), &fds) < 0 ||
+		wire_send(line[0], &go, sizeof(go), NULL) < 0)
 		send_fail("cannot send", "the description");
 	wire_close(&fds);
 	*ret_line = line[0];

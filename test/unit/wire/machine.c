@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FDS 8 /* of the guest below */
+#define FDS 5 /* of the guest below */
+#define DEVICES_FDS 4
 
-/* Two devices in one I/O address space, the second with a ROM of its own. */
+/* A guest that two devices are lent to. */
 static void machine_set(struct wire_machine *m)
 {
 	wire_machine_init(m, WIRE_MACHINE);
@@ -23,30 +24,44 @@ static void machine_set(struct wire_machine *m)
 	m->kernel = 1;
 	m->initrd = 2;
 	m->calls = 3;
+	m->lent_count = 2;
+	m->lent_ioas = 4;
+}
+
+/* The two, in one I/O address space, the second with a ROM of its own. */
+static void devices_set(struct wire_machine *m)
+{
+	wire_machine_init(m, WIRE_DEVICES);
+	m->ready_ns = 1;
 	m->device_count = 2;
 	m->devices[0] = (struct wire_device){
 		.kind = WIRE_DEVICE_VFIO,
 		.address = {.bus = 1},
-		.ioas = 4,
-		.device = 5,
+		.ioas = 0,
+		.device = 1,
 		.group = 7,
 		.rom_file = WIRE_FD_NONE,
 	};
 	m->devices[1] = m->devices[0];
 	m->devices[1].address.fn = 1;
-	m->devices[1].device = 6;
+	m->devices[1].device = 2;
 	m->devices[1].rom = WIRE_ROM_FILE;
-	m->devices[1].rom_file = 7;
+	m->devices[1].rom_file = 3;
 }
 
 static struct wire_machine m;
 
-static void expect_refused(const char *what)
+static void expect_refused_of(size_t fd_count, const char *what)
 {
 	struct err e = {0};
 
-	int r = wire_machine_check(&m, FDS, &e);
+	int r = wire_machine_check(&m, fd_count, &e);
 	ck_assert_msg(r == -EPROTO && strstr(e.msg, what), "'%s', not '%s'", e.msg, what);
+}
+
+static void expect_refused(const char *what)
+{
+	expect_refused_of(FDS, what);
 	machine_set(&m);
 }
 
@@ -54,6 +69,13 @@ static void expect_refused(const char *what)
 	do {                          \
 		change;               \
 		expect_refused(what); \
+	} while (0)
+
+#define REFUSED_DEVICES(change, what)                 \
+	do {                                          \
+		devices_set(&m);                      \
+		change;                               \
+		expect_refused_of(DEVICES_FDS, what); \
 	} while (0)
 
 /* The guest's initrd is its disk. */
@@ -197,8 +219,12 @@ START_TEST(a_guest_out_of_bounds)
 		"a disk");
 	REFUSED((m.virtio_count = 1, m.virtio[0].type = WIRE_VIRTIO_RNG),
 		"a virtio device's descriptor");
-	REFUSED(m.device_count = WIRE_DEVICES_MAX + 1, "the number of devices");
-	REFUSED(m.device_count = UINT32_MAX, "the number of devices");
+	REFUSED(m.lent_count = WIRE_DEVICES_MAX + 1, "the number of devices");
+	REFUSED(m.lent_count = 0, "the I/O address space");
+	REFUSED(m.lent_ioas = WIRE_FD_NONE, "the I/O address space");
+	REFUSED(m.lent_ioas = m.kernel, "the I/O address space");
+	REFUSED(m.device_count = 1, "the number of devices");
+	REFUSED(m.ready_ns = 1, "the time");
 }
 END_TEST
 
@@ -210,6 +236,14 @@ static struct wire_virtio *vsock_set(uint64_t cid)
 		.type = WIRE_VIRTIO_VSOCK, .fd = m.initrd, .net.vhost = 0, .cid = cid};
 	m.initrd = WIRE_FD_NONE;
 	return &m.virtio[0];
+}
+
+/* Nothing is lent to the guest; its initrd is what the I/O address space was. */
+static void alone_set(void)
+{
+	m.lent_count = 0;
+	m.initrd = m.lent_ioas;
+	m.lent_ioas = WIRE_FD_NONE;
 }
 
 static struct wire_virtio *balloon_set(void)
@@ -238,10 +272,10 @@ START_TEST(sockets_and_a_balloon)
 	REFUSED(vsock_set(3)->type = WIRE_VIRTIO_RNG, "a virtio device's descriptor");
 	/* With lent devices, or in large pages, nothing can be given back. */
 	REFUSED(balloon_set(), "a balloon");
-	REFUSED((balloon_set(), m.device_count = 0, m.backing = WIRE_BACKING_POOL), "a balloon");
-	REFUSED((balloon_set()->cid = 3, m.device_count = 0), "an address of sockets");
-	REFUSED((balloon_set()->vsock_listens = 1, m.device_count = 0), "who serves sockets");
-	REFUSED((balloon_set()->fd = m.initrd, m.device_count = 0), "a virtio device's descriptor");
+	REFUSED((balloon_set(), alone_set(), m.backing = WIRE_BACKING_POOL), "a balloon");
+	REFUSED((balloon_set()->cid = 3, alone_set()), "an address of sockets");
+	REFUSED((balloon_set()->vsock_listens = 1, alone_set()), "who serves sockets");
+	REFUSED((balloon_set()->fd = m.initrd, alone_set()), "a virtio device's descriptor");
 }
 END_TEST
 
@@ -252,27 +286,33 @@ START_TEST(descriptors_out_of_bounds)
 	REFUSED(m.kernel = FDS, "a descriptor");
 	REFUSED(m.initrd = m.kernel, "a descriptor");
 	REFUSED(m.calls = WIRE_FD_NONE, "a descriptor that nothing refers to");
-	REFUSED(m.devices[0].device = FDS, "a device's descriptor");
-	REFUSED(m.devices[1].device = m.devices[0].device, "a device's descriptor");
-	REFUSED(m.devices[1].device = m.devices[1].ioas, "a device's descriptor");
-	REFUSED(m.devices[1].ioas = m.kvm, "a device's descriptor");
-	REFUSED(m.devices[1].rom_file = WIRE_FD_NONE, "a ROM's descriptor");
-	REFUSED(m.devices[0].rom_file = m.devices[1].rom_file, "a ROM's descriptor");
+	REFUSED_DEVICES(m.devices[0].device = DEVICES_FDS, "a device's descriptor");
+	REFUSED_DEVICES(m.devices[1].device = m.devices[0].device, "a device's descriptor");
+	REFUSED_DEVICES(m.devices[1].device = m.devices[1].ioas, "a device's descriptor");
+	REFUSED_DEVICES(m.devices[1].ioas = m.devices[0].device, "a device's descriptor");
+	REFUSED_DEVICES(m.devices[1].rom_file = WIRE_FD_NONE, "a ROM's descriptor");
+	REFUSED_DEVICES(m.devices[0].rom_file = m.devices[1].rom_file, "a ROM's descriptor");
 }
 END_TEST
 
 START_TEST(a_device_out_of_bounds)
 {
-	machine_set(&m);
-	REFUSED(m.devices[0].kind = 0, "a device's kind");
-	REFUSED(m.devices[0].kind = WIRE_DEVICE_VFIO + 1, "a device's kind");
-	REFUSED(m.devices[0].address.dev = 32, "a device's address");
-	REFUSED(m.devices[0].address.fn = 8, "a device's address");
-	REFUSED(m.devices[0].address.zero = 1, "a device's address");
-	REFUSED(m.devices[1].address.fn = 0, "an address that comes twice");
-	REFUSED(m.devices[0].group = -1, "a device's group");
-	REFUSED(m.devices[0].rom = WIRE_ROM_FILE + 1, "a device's ROM");
-	REFUSED(m.devices[0].trace = 1 << 6, "a device's trace");
+	devices_set(&m);
+	ck_assert_int_eq(wire_machine_check(&m, DEVICES_FDS, NULL), 0);
+	REFUSED_DEVICES(m.device_count = WIRE_DEVICES_MAX + 1, "the number of devices");
+	REFUSED_DEVICES(m.device_count = UINT32_MAX, "the number of devices");
+	REFUSED_DEVICES(m.cpus = 1, "a field beside the devices");
+	REFUSED_DEVICES(m.lent_count = 2, "a field beside the devices");
+	REFUSED_DEVICES(m.lent_ioas = 0, "a field beside the devices");
+	REFUSED_DEVICES(m.devices[0].kind = 0, "a device's kind");
+	REFUSED_DEVICES(m.devices[0].kind = WIRE_DEVICE_VFIO + 1, "a device's kind");
+	REFUSED_DEVICES(m.devices[0].address.dev = 32, "a device's address");
+	REFUSED_DEVICES(m.devices[0].address.fn = 8, "a device's address");
+	REFUSED_DEVICES(m.devices[0].address.zero = 1, "a device's address");
+	REFUSED_DEVICES(m.devices[1].address.fn = 0, "an address that comes twice");
+	REFUSED_DEVICES(m.devices[0].group = -1, "a device's group");
+	REFUSED_DEVICES(m.devices[0].rom = WIRE_ROM_FILE + 1, "a device's ROM");
+	REFUSED_DEVICES(m.devices[0].trace = 1 << 6, "a device's trace");
 }
 END_TEST
 
@@ -281,18 +321,21 @@ START_TEST(devices_for_a_guest_that_runs)
 	struct wire_machine more;
 	struct err e = {0};
 
-	machine_set(&m);
+	devices_set(&m);
 	wire_machine_init(&more, WIRE_ATTACH);
 	more.device_count = 1;
 	more.devices[0] = m.devices[0];
-	more.devices[0].ioas = 0;
-	more.devices[0].device = 1;
 	ck_assert_msg(wire_machine_check(&more, 2, &e) == 0, "%s", e.msg);
 	more.cpus = 1;
 	ck_assert_int_eq(wire_machine_check(&more, 2, &e), -EPROTO);
 	more.cpus = 0;
+	more.ready_ns = 1; /* of a guest that starts alone */
+	ck_assert_int_eq(wire_machine_check(&more, 2, &e), -EPROTO);
+	more.ready_ns = 0;
 	more.device_count = 0;
 	ck_assert_int_eq(wire_machine_check(&more, 0, &e), -EPROTO);
+	more.header.kind = WIRE_DEVICES; /* none are lent, and the guest runs */
+	ck_assert_int_eq(wire_machine_check(&more, 0, &e), 0);
 }
 END_TEST
 
@@ -324,7 +367,10 @@ START_TEST(garbage)
 
 	srandom(1);
 	for (unsigned round = 0; round < 2000; round++) {
-		machine_set(&m);
+		if (round % 2)
+			machine_set(&m);
+		else
+			devices_set(&m);
 		for (unsigned i = 0; i <= round % 16; i++)
 			bytes[(size_t)random() % sizeof(m)] = (unsigned char)random();
 		if (wire_machine_check(&m, (size_t)random() % (2 * WIRE_FDS_MAX), &e) < 0)
