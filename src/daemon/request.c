@@ -187,6 +187,8 @@ int request_read_options(struct request *q, sd_bus_error *error)
 			return refuse_argument(error, "too many options, from", key);
 		if (r >= 0)
 			r = option_read(q, key, error);
+		if (r == -ENXIO) /* from sd_bus_message_read() */
+			return refuse_argument(error, "this option is of another type:", key);
 		if (r < 0)
 			return r;
 		r = sd_bus_message_exit_container(q->message);

@@ -210,6 +210,14 @@ def test_words(service):
                         ("leases", ["x"]), ("bind", [DISK, "--timeout"]), ("bind", ["-x", DISK])):
         assert error(verb, *words).endswith("InvalidArgs"), (verb, words)
     assert ask(BOSS, lambda bus: str(manager(bus).Bind([DISK], options(key="k")))).endswith("InvalidArgs")
+    for key, value in (("key", dbus.UInt64(5)), ("for", "1h"), ("limit", "5"), ("timeout", dbus.Int32(5)),
+                       ("force", "yes"), ("words", "--json"), ("output", "x"), ("file", "x")):
+        method = "Lease" if key in ("key", "for") else "Bind"
+        try:
+            getattr(manager(connect()), method)([DISK], options(**{key: value}))
+            raise AssertionError(key)
+        except dbus.DBusException as said:
+            assert said.get_dbus_message() == f"this option is of another type: '{key}'", said
     for word in ("nvme0n1", "nosuch", "../x", ""):
         assert error("bind", word) == ERROR + "NotFound", word
     assert error("bind", *["x" * 200] * 20).endswith("InvalidArgs")
