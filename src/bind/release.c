@@ -396,6 +396,7 @@ static int release_locked(struct release *r, struct err *e)
 		return err_say(e, -ENOENT, "group %d: is not leased", r->g->group);
 	if (code == -ENOENT)
 		return release_foreign(r, boot, e);
+	r->report->owner = r->entry.owner;
 	code = may_release(r, boot, e);
 	return code < 0 ? code : release_entry(r, e);
 }
@@ -430,6 +431,7 @@ static int restore_locked(struct release *r, enum bind_manual manual, struct err
 		return bind_transaction_forget(&r->work, r->g->group, e);
 	if (code < 0)
 		return err_say(e, code, "%s", why.msg);
+	r->report->owner = r->entry.owner;
 	switch (bind_lease_judge(r->work.env, &r->entry, boot, (char[1]){0}, 1)) {
 	case BIND_LEASE_VOID:
 	case BIND_LEASE_CORRUPT:

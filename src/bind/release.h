@@ -39,6 +39,7 @@ struct bind_report {
 	size_t returned_count;
 	struct bind_returned *returned;
 	bool idle; /* no device of the group was on a VFIO driver or had an entry */
+	struct bind_owner owner; /* of the entry; pid 0: bound manually, or there was none */
 };
 
 #define BIND_REPORT_NONE ((struct bind_report){0})

@@ -7,6 +7,7 @@
 #include "cli/report.h"
 #include "cli/target.h"
 #include "host/host.h"
+#include "lease/audit.h"
 #include "view/json.h"
 #include "view/release.h"
 
@@ -85,6 +86,8 @@ static int release_groups(struct arguments *a, const int *groups, int count, str
 		struct bind_report done = BIND_REPORT_NONE;
 		a->giving.group = groups[i];
 		int r = bind_release(&a->env, &a->giving, &done, &e);
+		if (!a->targets.dry_run)
+			(void)audit_write_restored(LEASE_LOG, &done);
 		if (list)
 			release_json(list, groups[i], &done);
 		else

@@ -9,6 +9,7 @@
 #include "desktop/change.h"
 #include "engine/state.h"
 #include "host/host.h"
+#include "lease/audit.h"
 #include "pci/vfs.h"
 #include "program/cgroup.h"
 #include "program/uid.h"
@@ -131,6 +132,8 @@ static int restore_group(struct arguments *a, const struct bind_env *env,
 	int r = bind_restore(env, l->group, a->manual, &done, &e);
 	if (r == 1)
 		report_note("group %d: left alone%s", l->group, lease_advice(l->state));
+	if (r != 1)
+		(void)audit_write_restored(LEASE_LOG, &done);
 	if (lists->devices)
 		release_json(lists->devices, l->group, &done);
 	else

@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "bind/owner.h"
 #include "control/line.h"
 
 #include <errno.h>
@@ -95,20 +96,58 @@ static int file_open(const char *path)
 	return -EAGAIN;
 }
 
+static int line_append(const char *log, const char *line, size_t len)
+{
+	if (!len)
+		return -E2BIG;
+	folder_make(log);
+	int fd = file_open(log);
+	if (fd < 0)
+		return fd;
+	int r = fd_write_full(fd, line, len);
+	(void)close(fd);
+	return r;
+}
+
 int audit_write(const struct audit *a)
 {
 	char line[AUDIT_LINE_MAX];
 
 	if (!a->lease->log)
 		return 0;
-	size_t len = line_make(a, line, sizeof(line));
-	if (!len)
-		return -E2BIG;
-	folder_make(a->lease->log);
-	int fd = file_open(a->lease->log);
-	if (fd < 0)
-		return fd;
-	int r = fd_write_full(fd, line, len);
-	(void)close(fd);
-	return r;
+	return line_append(a->lease->log, line, line_make(a, line, sizeof(line)));
+}
+
+/* Return: how many. */
+static size_t put_returned(struct control_line *l, const struct bind_report *done)
+{
+	char address[PCI_ADDRESS_TEXT];
+	size_t count = 0;
+
+	control_line_open(l, "devices", '[');
+	for (size_t i = 0; i < done->returned_count; i++) {
+		if (done->returned[i].left)
+			continue;
+		control_line_text(l, NULL, pci_address_format(done->returned[i].address, address));
+		count++;
+	}
+	control_line_close(l, ']');
+	return count;
+}
+
+int audit_write_restored(const char *log, const struct bind_report *done)
+{
+	const size_t prefix = strlen(BIND_OWNER_LEASE);
+	char line[AUDIT_LINE_MAX];
+	struct control_line l;
+
+	if (strncmp(done->owner.name, BIND_OWNER_LEASE, prefix) != 0)
+		return 0;
+	control_line_begin(&l, line, sizeof(line));
+	put_time(&l, "time", time(NULL));
+	control_line_text(&l, "event", "restored");
+	control_line_text(&l, "lease", done->owner.name + prefix);
+	if (!put_returned(&l, done))
+		return 0;
+	return line_append(log, line, control_line_end(&l));
 }

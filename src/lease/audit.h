@@ -23,4 +23,11 @@ struct audit {
 /* A log that cannot be written does not stop a lease. Return: 0, -errno. */
 int audit_write(const struct audit *a);
 
+/*
+ * Devices that a lease has left on VFIO are back: its keeper was killed, or a process had them
+ * open. @done: of bind_restore() or bind_release(); for other owners than leases nothing is logged.
+ * Return: likewise.
+ */
+int audit_write_restored(const char *log, const struct bind_report *done);
+
 #endif

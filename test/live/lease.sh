@@ -222,8 +222,15 @@ done
 python3 - "$log" "$orphan" <<'END' || fail 'a lease has no end in the log'
 import collections, json, sys
 open_leases = collections.Counter()
+restored = collections.Counter()
 for line in open(sys.argv[1]):
     entry = json.loads(line)
-    open_leases[entry["lease"]] += 1 if entry["event"] == "lent" else -1
-sys.exit({name for name, count in open_leases.items() if count} != {"killed", sys.argv[2]})
+    if entry["event"] == "restored":
+        restored[entry["lease"]] += 1
+    else:
+        open_leases[entry["lease"]] += 1 if entry["event"] == "lent" else -1
+        restored[entry["lease"]] -= "stuck" in entry
+# Those of killed keepers have an end by their return, and those that were stuck both.
+sys.exit({name for name, count in open_leases.items() if count} != {"killed", sys.argv[2]} or
+         {name for name, count in restored.items() if count} != {"killed", sys.argv[2]})
 END

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What a client can ask of usherd beyond leases: for service.py."""
+import json
 import os
 import pathlib
 import random
@@ -451,6 +452,9 @@ def test_passed_on(service):
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     until(lambda: restored(service), "the return of the disk")
+    log = [json.loads(line) for line in LOG.read_text().splitlines()]
+    told_of = [(one["event"], one["devices"]) for one in log if one["lease"] == name]
+    assert told_of == [("lent", [DISK]), ("ended", [DISK]), ("restored", [DISK])], told_of
 
 
 def test_client_is_stuck(service):
