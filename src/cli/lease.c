@@ -30,7 +30,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LEASE_FOR_MAX_S (366U * 86400U)
 #define ENDING_PAUSE_NS 50000000
 
 struct lease_words {
@@ -47,40 +46,6 @@ struct lease_words {
 };
 
 enum { OPT_KEY = 1, OPT_FOR, OPT_OWNER, OPT_USER, OPT_END, OPT_JSON, OPT_MEMLOCK };
-
-/* "90", "90s", "15m", "8h", "2d". Return: 0, -EINVAL. */
-static int time_parse(const char *text, uint64_t *ret)
-{
-	static const struct {
-		char letter;
-		uint64_t seconds;
-	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-	char number[16];
-	uint64_t n, factor = 1;
-	size_t len = strlen(text);
-
-	if (!len || len >= sizeof(number))
-		return -EINVAL;
-	for (size_t i = 0; i < COUNT(units); i++)
-		if (text[len - 1] == units[i].letter) {
-			factor = units[i].seconds;
-			len--;
-			break;
-		}
-	(void)snprintf(number, sizeof(number), "%.*s", (int)len, text);
-	if (num_parse(number, 10, LEASE_FOR_MAX_S, &n) < 0 || !n || n > LEASE_FOR_MAX_S / factor)
-		return -EINVAL;
-	*ret = n * factor;
-	return 0;
-}
-
-/* A key is the name of its lease, and of a folder. */
-static bool is_key(const char *text)
-{
-	const size_t len = strlen(text);
-
-	return len && len < SPEC_NAME_MAX && text[0] != '.' && bind_name_ok(text);
-}
 
 static int take_owner(struct lease_words *w, const char *text)
 {
@@ -127,12 +92,9 @@ static int take_option(void *arg, int c, const char *text)
 	switch (c) {
 	case OPT_KEY:
 		w->key = text;
-		if (is_key(text))
-			return 0;
-		return option_wrong(w->loan.verb,
-			"--key: '%s' is none: letters, digits, '-', '_', '.' and '+'", text);
+		return lease_key_check(w->loan.verb, text);
 	case OPT_FOR:
-		if (time_parse(text, &w->for_s) == 0)
+		if (lease_time_parse(text, &w->for_s) == 0)
 			return 0;
 		return option_wrong(
 			w->loan.verb, "--for: '%s' is not a time such as 90s, 15m, 8h or 2d", text);
@@ -456,7 +418,9 @@ static int lease_ask(struct lease_words *w)
 			w->loan.verb, "--user, --owner, --memlock and --allow are for root");
 	for (size_t i = 0; i < asked.device_count; i++)
 		addresses[i] = w->loan.spec.devices[i].address;
-	int status = command_check(w);
+	int status = w->key ? lease_key_check_own(w->loan.verb, w->key) : 0;
+	if (status == 0)
+		status = command_check(w);
 	if (status)
 		return status;
 	if (w->command && !w->key)

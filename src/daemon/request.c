@@ -8,6 +8,7 @@
 #include "daemon/hardware.h"
 #include "daemon/sender.h"
 #include "daemon/text.h"
+#include "lease/lease.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -119,7 +120,7 @@ static int take_key(struct request *q, sd_bus_error *error)
 		return r;
 	/* A '+' is between a user and that user's key. */
 	if (!bind_name_ok(text) || text[0] == '.' || strchr(text, '+') ||
-		strlen(text) > REQUEST_KEY_MAX)
+		strlen(text) > LEASE_KEY_USER_MAX)
 		return refuse_argument(error, "this is no key:", text);
 	(void)snprintf(q->name, sizeof(q->name), "%s", text);
 	return 0;

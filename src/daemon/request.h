@@ -19,7 +19,6 @@
 #define REQUEST_DEVICES_MAX 15 /* and the container: the bus takes 16 descriptors in a message */
 #define REQUEST_CLAIMS_MAX 8
 #define REQUEST_NAME_MAX 64
-#define REQUEST_KEY_MAX 36 /* a lease has room for "4294967295+" before it */
 
 /* Each may wait for a password and holds its message, with up to 16 descriptors. */
 #define REQUESTS_MAX 48

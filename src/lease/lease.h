@@ -14,6 +14,7 @@
  * The borrower is a process, or whoever has the lease's key, which is its name.
  */
 #define LEASE_LOG "/var/log/usher/leases" /* who had what; lease/audit.h */
+#define LEASE_KEY_USER_MAX 36 /* [bytes] of a user's key: "4294967295+" is before it in the name */
 #define LEASE_TIMEOUT_S 10 /* how long a borrower may take to let go when asked */
 
 struct lease {

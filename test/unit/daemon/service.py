@@ -248,6 +248,9 @@ def test_client(service):
 
 
 def test_jobs(service):
+    for key, why in (("a+b", "has a '+'"), ("k" * 37, "longer than 36")):
+        status, text = usher_as(MEMBER, service, "lease", DISK, "--key", key)
+        assert status == 2 and why in text, text
     """A plan is a job, and its output is for who asked for it."""
     bus = connect()
     path = manager(bus).Plan([DISK], options())
