@@ -14,7 +14,7 @@ struct verb;
 void leases_each(void (*each)(void *arg, const char *name), void *arg);
 
 /*
- * What `usher lease` prints of a lease. @v: what its keeper says; NULL: only root may ask it.
+ * What `usher lease` prints of a lease. @v: what its keeper says; NULL: nobody can be asked.
  * Return: 0, -ENOPKG, -ENOMEM.
  */
 int lease_json(

@@ -69,6 +69,9 @@ int service_connect(const char *guest, const char *purpose, struct err *e);
  */
 int service_guest(const char *name, struct control_value **ret, struct err *e);
 
+/* The same of a lease. */
+int service_lease_state(const char *name, struct control_value **ret, struct err *e);
+
 /* Gives a lease back, by its key or name, and waits. Return: 0, also if there is none; -errno. */
 int service_return(const char *word, struct err *e);
 

@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Guests of root, for an ordinary user: their properties, and a connection to their keeper. */
+/* Guests and leases of root's keepers, for an ordinary user: their properties, and a connection. */
 #define DEVICES BUS_USHERD_PATH "/device/"
-#define STATE_MAX 8192 /* [bytes] of what is known of a guest, as JSON */
+#define STATE_MAX 8192 /* [bytes] of what is known of one, as JSON */
 
 /* The message owns its descriptor, and is gone soon. */
 static int connection_read(struct bus_message *m, struct err *e)
@@ -47,14 +47,14 @@ int service_connect(const char *guest, const char *purpose, struct err *e)
 	return r;
 }
 
-/* Properties of a guest, and the key of the keeper's answer that each is. */
+/* Properties of a guest or a lease, and the key of the keeper's answer that each is. */
 static const struct {
 	const char *property, *key;
-	char type;
+	char type; /* 'u': a number that may be 0 */
 } properties[] = {{"Name", "name", 's'}, {"State", "state", 's'}, {"Engine", "engine", 's'},
-	{"Keeper", "keeper", 't'}, {"Process", "pid", 't'}, {"Since", "since", 't'},
-	{"Memory", "memory", 't'}, {"Processors", "cpus", 't'}, {"Detached", "detached", 'b'},
-	{"Devices", "devices", 'a'}};
+	{"Keeper", "keeper", 't'}, {"Process", "pid", 't'}, {"User", "user", 'u'},
+	{"Since", "since", 't'}, {"Until", "until", 't'}, {"Memory", "memory", 't'},
+	{"Processors", "cpus", 't'}, {"Detached", "detached", 'b'}, {"Devices", "devices", 'a'}};
 
 /* The end of a path, which has "_3a" for a ':'. */
 static void address_put(struct control_line *l, const char *path)
@@ -93,19 +93,21 @@ static int devices_put(struct control_line *l, struct bus_message *m)
 static int property_put(struct control_line *l, struct bus_message *m, size_t i)
 {
 	const char *key = properties[i].key, *text = "";
+	const char type = properties[i].type;
 	uint64_t number = 0;
 	int flag = 0, r;
 
-	switch (properties[i].type) {
+	switch (type) {
 	case 's':
 		r = bus_calls.read(m, "v", "s", &text);
 		if (r >= 0)
 			control_line_text(l, key, text);
 		return r;
 	case 't':
+	case 'u':
 		r = bus_calls.read(m, "v", "t", &number);
-		/* What is 0 on the bus is absent in the keeper's answer. */
-		if (r >= 0 && number)
+		/* What is 0 on the bus is absent in the keeper's answer, but for root's number. */
+		if (r >= 0 && (number || type == 'u'))
 			control_line_number(l, key, (int64_t)number);
 		return r;
 	case 'b':
@@ -130,7 +132,7 @@ static int entry_put(struct control_line *l, struct bus_message *m)
 	return r < 0 ? r : bus_calls.skip(m, "v");
 }
 
-static int guest_read(struct bus_message *m, struct control_value **ret, struct err *e)
+static int state_read(struct bus_message *m, struct control_value **ret, struct err *e)
 {
 	char text[STATE_MAX];
 	struct control_line l;
@@ -148,7 +150,8 @@ static int guest_read(struct bus_message *m, struct control_value **ret, struct 
 	return control_value_parse(text, len, ret, e);
 }
 
-int service_guest(const char *name, struct control_value **ret, struct err *e)
+static int state_ask(const char *kind, const char *interface, const char *name,
+	struct control_value **ret, struct err *e)
 {
 	struct bus_message *m = NULL, *answer = NULL;
 	char path[BUS_PATH_SIZE];
@@ -157,14 +160,24 @@ int service_guest(const char *name, struct control_value **ret, struct err *e)
 	int r = bus_open(&b, e);
 	if (r < 0)
 		return r;
-	bus_path_of("guest", name, path, sizeof(path));
+	bus_path_of(kind, name, path, sizeof(path));
 	r = bus_calls.message(b, &m, BUS_USHERD, path, "org.freedesktop.DBus.Properties", "GetAll");
 	if (r >= 0)
-		r = bus_calls.append(m, "s", BUS_USHERD ".Guest");
+		r = bus_calls.append(m, "s", interface);
 	r = r < 0 ? err_set(e, r, "ask usherd") : bus_call(b, m, BUS_PATIENCE_US, &answer, e);
 	if (r == 0)
-		r = guest_read(answer, ret, e);
+		r = state_read(answer, ret, e);
 	(void)bus_calls.unref(answer);
 	(void)bus_calls.close(b);
 	return r;
+}
+
+int service_guest(const char *name, struct control_value **ret, struct err *e)
+{
+	return state_ask("guest", BUS_USHERD ".Guest", name, ret, e);
+}
+
+int service_lease_state(const char *name, struct control_value **ret, struct err *e)
+{
+	return state_ask("lease", BUS_USHERD ".Lease", name, ret, e);
 }

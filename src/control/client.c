@@ -28,7 +28,8 @@ static int explain_failure(const struct control_place *p, const char *folder, co
 	struct stat st;
 
 	if (code == -EACCES && stat(folder, &st) == 0) {
-		(void)err_say(e, code, "%s '%s' belongs to user %u, and you are user %u", p->noun,
+		(void)err_say(e, code,
+			"the keeper of %s '%s' belongs to user %u, and you are user %u", p->noun,
 			name, (unsigned)st.st_uid, (unsigned)geteuid());
 		err_hint(e, "be that user or root");
 		return code;

@@ -69,8 +69,9 @@ rom
 lease --plan DISK
 lease DISK -- sh -c 'exit 9'
 lease DISK -- /no/such/program
+lease DISK --key both --for 1h
 lease DISK --key both
-lease DISK --key both
+lease DISK --key both --json
 lease OTHER --key both
 lease --end --key both
 lease --end --key both

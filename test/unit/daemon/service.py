@@ -231,6 +231,10 @@ def test_client(service):
     assert status == 0 and json.loads(text)["lease"] == f"{MEMBER}+c", text
     status, text = usher_as(MEMBER, service, "lease", DISK, "--key", "c")
     assert status == 0, text
+    # Whose it is, everybody sees, as on the bus.
+    for line in (["leases"], ["leases", "--json"]):
+        seen = [usher_as(uid, service, *line) for uid in (0, MEMBER, STRANGER)]
+        assert seen[0] == seen[1] == seen[2] and DISK in seen[0][1], seen
     status, text = usher_as(MEMBER, service, "lease", OTHER, "--key", "c")
     assert status == 3 and "has other devices" in text, text
     status, text = usher_as(STRANGER, service, "revoke", f"{MEMBER}+c")
