@@ -68,6 +68,8 @@ static void lease_put(struct listing *list, const char *name)
 	struct err e = {0};
 
 	int r = borrow_state(BIND_STATE_DIR, name, &v, &e);
+	if (r == -EACCES && borrow_is_dead(BIND_STATE_DIR, name))
+		r = -ECONNREFUSED;
 	if (r == -EACCES && service_may_run() && service_lease_state(name, &v, NULL) == 0)
 		r = 0;
 	l.value = v;

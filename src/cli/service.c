@@ -349,17 +349,29 @@ static bool lease_is_there(const char *name)
 	       access(path, F_OK) == 0;
 }
 
+static int explain_loss(const char *name, struct err *e)
+{
+	(void)err_say(e, -EUCLEAN,
+		"lease '%s' has not ended: its keeper was killed, or does not answer", name);
+	err_hint(e, "'usher restore' returns the devices of a keeper that was killed");
+	return -EUCLEAN;
+}
+
 /* Of a busy host, usherd may not know the lease yet. */
 int service_await(const char *name, struct err *e)
 {
 	unsigned tries = 0;
+	bool is_lost;
 	int r;
 
 	do {
 		r = await_try(name, e);
-		if (r == -ENXIO && lease_is_there(name))
-			r = -EPIPE;
+		is_lost = r == -ENXIO && lease_is_there(name);
+		if (is_lost)
+			r = borrow_is_dead(BIND_STATE_DIR, name) ? -EUCLEAN : -EPIPE;
 	} while (bus_ask_again(r, &tries));
+	if (is_lost)
+		return explain_loss(name, e);
 	return r == -ENXIO ? 0 : r;
 }
 

@@ -4,11 +4,14 @@
 #include "base/clean.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/file.h"
+#include "base/num.h"
 #include "control/client.h"
 #include "control/value.h"
 #include "engine/exec.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +134,19 @@ int borrow_state(const char *run_dir, const char *name, struct control_value **r
 	int r = keeper_ask(run_dir, name, STATE_REQUEST, &link, ret, e);
 	control_disconnect(&link);
 	return r;
+}
+
+bool borrow_is_dead(const char *run_dir, const char *name)
+{
+	char path[FILE_PATH_MAX], text[24];
+	uint64_t pid;
+
+	if (file_path(path, sizeof(path), "%s/lease/%s/keeper", run_dir, name) < 0 ||
+		file_read(path, text, sizeof(text)) <= 0)
+		return false;
+	text[strcspn(text, "\n")] = '\0';
+	return num_parse(text, 10, INT32_MAX, &pid) == 0 && pid && kill((pid_t)pid, 0) < 0 &&
+	       errno == ESRCH;
 }
 
 /* The answer to an event: 1 go on; 0, -errno it was the last. */

@@ -5,6 +5,7 @@
 #include "control/request.h"
 #include "pci/address.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -47,6 +48,9 @@ int borrowed_inherit(const struct borrowed *b);
 
 /* What the keeper says of its lease; *@ret is for control_value_free(). Return: likewise. */
 int borrow_state(const char *run_dir, const char *name, struct control_value **ret, struct err *e);
+
+/* True if its keeper was killed: what is left of it is a folder. Anybody may ask that. */
+bool borrow_is_dead(const char *run_dir, const char *name);
 
 /* [ms] A keeper kills, resets, and gives each device to its driver, beyond the borrower's time. */
 #define BORROW_END_MS 120000

@@ -248,13 +248,38 @@ def test_client(service):
         assert status == 125 and "polkit wants a password" in text, text
     status, text = usher_as(MEMBER, service, "lease", DISK, "--user", "root", "--", "true")
     assert status == 2 and "are for root" in text, text
-    assert usher_as(MEMBER, service, "lease", DISK, "--", "/no/such/program")[0] == 127
-
-
-def test_jobs(service):
     for key, why in (("a+b", "has a '+'"), ("k" * 37, "longer than 36")):
         status, text = usher_as(MEMBER, service, "lease", DISK, "--key", key)
         assert status == 2 and why in text, text
+    assert usher_as(MEMBER, service, "lease", DISK, "--", "/no/such/program")[0] == 127
+
+
+def test_killed_keeper(service):
+    """Whoever waits for a lease hears that its keeper was killed, and so does who lists the leases."""
+    script = "echo begun; read -r _"
+    client = subprocess.Popen([service.usher, "lease", "--quiet", DISK, "--", "sh", "-c", script], user=MEMBER,
+                              group=MEMBER, extra_groups=[4000], cwd="/", stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert client.stdout.readline() == "begun\n"
+    (folder,) = LEASES.iterdir()
+    keeper = int(folder.joinpath("keeper").read_text())
+    os.kill(keeper, signal.SIGKILL)
+    until(lambda: not os.path.exists(f"/proc/{keeper}"), "the end of a keeper")
+    for uid in (0, STRANGER):
+        status, text = usher_as(uid, service, "leases")
+        assert status == 0 and "its keeper was killed" in text, text
+    until(lambda: ask(0, lambda bus: error_of(lambda: manager(bus).Revoke(folder.name, options()))) ==
+          ERROR + "NotFound", "the end of the lease on the bus")
+    _, errors = client.communicate("\n", timeout=10)
+    assert client.returncode == 125, (client.returncode, errors)
+    assert f"'{folder.name}' has not ended" in errors and "usher restore" in errors, errors
+    subprocess.run([service.usher, "restore"], check=True, stderr=subprocess.DEVNULL)
+    assert no_lease()
+    entries = [json.loads(line) for line in LOG.read_text().splitlines()]
+    assert [one["event"] for one in entries if one["lease"] == folder.name] == ["lent", "restored"], entries
+
+
+def test_jobs(service):
     """A plan is a job, and its output is for who asked for it."""
     bus = connect()
     path = manager(bus).Plan([DISK], options())
@@ -491,7 +516,7 @@ def main():
         service.daemon_start()
         tests = [test_without_polkit, "polkit", test_authorisation, test_descriptors, test_keys,
                  test_key_of_another_name, test_name_of_another_lease, test_owner, test_bounds,
-                 test_revoke, test_client, test_jobs, test_deaf_client, *matrix.TESTS, *others.TESTS, *hostile.TESTS, test_introspection]
+                 test_revoke, test_client, test_killed_keeper, test_jobs, test_deaf_client, *matrix.TESTS, *others.TESTS, *hostile.TESTS, test_introspection]
         for test in tests:
             if test == "polkit":
                 service.polkit_start()
