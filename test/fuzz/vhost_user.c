@@ -7,6 +7,7 @@
  *
  * covers: src/vmm/vhost_user/link.c src/vmm/vhost_user/message.c
  */
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
@@ -66,6 +67,7 @@ static int eventfds[2] = {-1, -1};
 /* The back end, which judges itself: what it does wrong must be noticed. */
 static struct {
 	int fd, front; /* both ends of the socket */
+	struct vhost_user_link *link; /* of the front end, which does not wait long for nothing */
 	uint8_t habits;
 	unsigned sends_left; /* until the socket breaks */
 	bool hesitated;
@@ -155,8 +157,8 @@ static void answer_give(const struct head *asked, const void *payload, uint32_t 
 	struct head h = {asked->request, VERSION | REPLY, size};
 	size_t len = sizeof(h) + size;
 	uint8_t how = input_byte(&in);
+	bool silent = false;
 
-	vhost_user_patience = 20000;
 	memcpy(bytes + sizeof(h), payload, size);
 	switch (how < 0xa0 ? 0 : how & 7) {
 	case 1:
@@ -175,7 +177,8 @@ static void answer_give(const struct head *asked, const void *payload, uint32_t 
 		len = min_u64(len, input_byte(&in));
 		break;
 	case 6:
-		vhost_user_patience = input_byte(&in) & 1;
+		peer.link->end_ms = clock_ms() + (input_byte(&in) & 1);
+		silent = true;
 		len = 0;
 		break;
 	case 7:
@@ -187,7 +190,7 @@ static void answer_give(const struct head *asked, const void *payload, uint32_t 
 	}
 	memcpy(bytes, &h, sizeof(h));
 	answer_send(bytes, len, fds, how);
-	if (len < sizeof(h) + size && vhost_user_patience > 1)
+	if (len < sizeof(h) + size && !silent)
 		(void)shutdown(peer.fd, SHUT_WR);
 	peer.lied |= len < sizeof(h) + size || !answer_is_lawful(asked, &h, size, fds);
 }
@@ -491,7 +494,9 @@ static int backend_renew(struct vhost_user_link *l)
 	struct vhost_user_link next;
 	const int fd = peer_connect();
 
-	int r = vhost_user_link_ask(&next, fd);
+	peer.link = &next;
+	int r = vhost_user_link_ask(&next, fd, clock_ms() + vhost_user_patience);
+	peer.link = l;
 	if (r == 0)
 		r = vhost_user_link_renew(l, &next);
 	require(r < 0 || (l->fd == fd && !(l->features & ~peer.features)), "it has no less");
@@ -522,6 +527,7 @@ static void conversation_have(void)
 	struct vhost_user_ring rings[RINGS_MAX] = {0};
 	struct vhost_user_link l;
 
+	peer.link = &l;
 	int r = vhost_user_link_init(&l, peer_connect(), NULL);
 	require(r < 0 || peer.features & BIT64(VIRTIO_F_VERSION_1), "it has our version");
 	require(r == 0 || l.fd == -1, "nothing is left");
@@ -552,7 +558,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&peer, 0, sizeof(peer));
 	peer.fd = peer.note = -1;
 	peer.habits = input_byte(&in);
-	vhost_user_patience = 20000;
 	peer.sends_left = peer.habits & BREAKS ? input_byte(&in) : 0;
 	conversation_have();
 	fd_close(&peer.fd);

@@ -28,6 +28,7 @@
 #include <sys/socket.h>
 
 #define RENEW_MS 500 /* between two tries */
+#define RETRY_MS 2000 /* for so long a driver's reset waits for one that may be there again */
 #define LASTS_MS 10000 /* a back end that ends sooner after its return has returned in vain */
 #define VAIN_MAX 4
 
@@ -44,7 +45,8 @@
  * not answer, or answers what cannot be, is lost: the device asks for a reset (DEVICE_NEEDS_RESET),
  * and the guest goes on. What the back end had taken is neither repeated nor answered: only the
  * back end knew what it had done. A reset by the driver looks once for a back end that is there
- * again: with it the next driver begins anew, and without one it is offered nothing.
+ * again, and waits for RETRY_MS at most: with it the next driver begins anew, and without one it is
+ * offered nothing.
  *
  * Nothing here follows what the back end writes into guest memory or into the configuration: these
  * are for the driver alone.
@@ -71,6 +73,7 @@ struct vhost_user_device {
 	bool over; /* the guest is: nothing is done for it any more */
 	bool retries; /* lost, and the driver begins anew: perhaps a back end is there again */
 	int64_t tried_ms; /* when that was last */
+	bool told; /* that one is there again in vain */
 	bool away; /* the back end has ended, and may come back: it noted what it had in work */
 	bool resumes; /* it is back, and the rings are the same */
 	int renewing; /* the connection to one that may be back; -1: none */
@@ -138,6 +141,7 @@ static void backend_lose(struct vhost_user_device *u, int r)
 	if (u->lost || u->away || (!is_in_vain(u) && backend_leaves(u, r)))
 		return;
 	u->lost = true;
+	u->told = false;
 	u->device.offered = 0;
 	if (u->kind->config_lose)
 		u->kind->config_lose(u->config);
@@ -183,7 +187,6 @@ static int rings_start(struct vhost_user_device *u)
 {
 	struct lock *lock = u->device.lock;
 	const uint64_t accepted = u->device.accepted;
-
 	const bool resumes = u->resumes;
 
 	rings_copy(u);
@@ -198,13 +201,6 @@ static int rings_start(struct vhost_user_device *u)
 	return r;
 }
 
-/* Whether a program that starts again may answer so, to connect(2) or to the first question. */
-static bool is_not_yet(int r)
-{
-	return r == -ENOENT || r == -ECONNREFUSED || r == -EAGAIN || r == -EPIPE ||
-	       r == -ECONNRESET;
-}
-
 WALL_CALL(worker, poll);
 
 /*
@@ -213,7 +209,7 @@ WALL_CALL(worker, poll);
  * answer. @config: filled for the next driver; NULL: this driver keeps the one that it has read.
  */
 static int connection_ask(
-	struct vhost_user_device *u, struct vhost_user_link *next, uint8_t *config)
+	struct vhost_user_device *u, struct vhost_user_link *next, uint8_t *config, int64_t end_ms)
 {
 	struct lock *lock = u->device.lock;
 
@@ -228,7 +224,7 @@ static int connection_ask(
 		return -ECANCELED;
 	u->renewing = fd;
 	lock_drop(lock);
-	int r = vhost_user_link_ask(next, fd);
+	int r = vhost_user_link_ask(next, fd, end_ms);
 	if (r == 0 && config)
 		r = vhost_user_kind_agree(u->kind, &u->spec, next, config, NULL);
 	lock_take(lock);
@@ -264,14 +260,14 @@ static int backend_renew(struct vhost_user_device *u)
 	lock_drop(lock);
 	(void)poll(NULL, 0, RENEW_MS);
 	lock_take(lock);
-	int r = connection_ask(u, &next, NULL);
+	int r = connection_ask(u, &next, NULL, clock_ms() + vhost_user_patience);
 	if (r == 0)
 		r = vhost_user_link_renew(&u->link, &next);
 	if (r == 0)
 		backend_return(u);
-	u->away = u->away && is_not_yet(r);
+	u->away = u->away && vhost_user_link_is_not_yet(r);
 	connection_drop(u, &next);
-	return is_not_yet(r) || u->over ? 0 : r;
+	return vhost_user_link_is_not_yet(r) || u->over ? 0 : r;
 }
 
 /*
@@ -280,10 +276,14 @@ static int backend_renew(struct vhost_user_device *u)
  */
 static int backend_retry(struct vhost_user_device *u)
 {
+	const int64_t tried_ms = u->tried_ms, end_ms = tried_ms + RETRY_MS;
 	uint8_t config[VHOST_USER_CONFIG_MAX] = {0};
 	struct vhost_user_link next;
 
-	if (connection_ask(u, &next, config) == 0) {
+	int r = connection_ask(u, &next, config, end_ms);
+	if (r == 0 && clock_ms() >= end_ms)
+		r = -ETIMEDOUT; /* the driver has found none */
+	if (r == 0) {
 		const struct vhost_user_link before = u->link;
 		end_unwatch(u);
 		u->link = next;
@@ -292,8 +292,12 @@ static int backend_retry(struct vhost_user_device *u)
 		u->device.offered = vhost_user_kind_offered(u->kind, &u->spec, u->link.features);
 		memcpy(u->config, config, sizeof(config));
 		backend_return(u);
+	} else if (next.fd >= 0 && !u->over && !u->told && !vhost_user_link_is_not_yet(r)) {
+		u->told = true;
+		log_warn(u->vm->name, "%s '%s' stays out of service: its back end %s",
+			u->kind->name, u->spec.name, vhost_user_link_loss(r));
 	}
-	u->retries = false;
+	u->retries = u->lost && u->tried_ms != tried_ms; /* for another reset since then */
 	connection_drop(u, &next);
 	return 0;
 }
@@ -352,12 +356,10 @@ static int rings_ring(struct vhost_user_device *u)
 /* Under the lock. Return: 1 there is nothing to do; 0 something was done; -errno. */
 static int rings_step(struct vhost_user_device *u)
 {
-	if (u->over)
+	if (u->over || (u->lost && !u->retries))
 		return 1;
 	if (u->retries)
 		return backend_retry(u);
-	if (u->lost)
-		return 1;
 	if (u->away)
 		return backend_renew(u);
 	if (u->running && u->started != u->generation)
@@ -433,7 +435,9 @@ static void user_reset(struct virtio_device *d)
 
 static bool user_is_drained(struct virtio_device *d, unsigned n)
 {
-	return !user_of(d)->running && !user_of(d)->retries;
+	const struct vhost_user_device *u = user_of(d);
+
+	return !u->running && (!u->retries || clock_ms() - u->tried_ms >= RETRY_MS);
 }
 
 static void user_config_read(struct virtio_device *d, uint32_t off, void *to, uint32_t len)

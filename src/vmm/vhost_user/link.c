@@ -2,6 +2,7 @@
 #include "vmm/vhost_user/link.h"
 
 #include "base/bits.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "vmm/copy.h"
 #include "vmm/memory.h"
@@ -33,14 +34,31 @@ static bool link_has(const struct vhost_user_link *l, enum protocol_feature f)
 	return l->protocol & BIT64(f);
 }
 
+static void patience_begin(struct vhost_user_link *l)
+{
+	l->end_ms = clock_ms() + vhost_user_patience;
+}
+
+static int message_send(
+	const struct vhost_user_link *l, const struct vhost_user_message *m, bool acknowledge)
+{
+	return vhost_user_send(l->fd, m, acknowledge, l->end_ms);
+}
+
+static int message_ask(
+	const struct vhost_user_link *l, struct vhost_user_message *m, uint32_t size, int *ret_fd)
+{
+	int r = message_send(l, m, false);
+
+	return r < 0 ? r : vhost_user_receive(l->fd, m, size, ret_fd, l->end_ms);
+}
+
 /* Asks for a number. */
 static int number_ask(struct vhost_user_link *l, enum vhost_user_request request, uint64_t *ret)
 {
 	struct vhost_user_message m = {.request = request};
 
-	int r = vhost_user_send(l->fd, &m, false);
-	if (r == 0)
-		r = vhost_user_receive(l->fd, &m, sizeof(m.payload.number), NULL);
+	int r = message_ask(l, &m, sizeof(m.payload.number), NULL);
 	if (r == 0)
 		*ret = m.payload.number;
 	return r;
@@ -51,7 +69,7 @@ static int number_tell(struct vhost_user_link *l, enum vhost_user_request reques
 	const struct vhost_user_message m = {
 		.request = request, .size = sizeof(value), .payload.number = value};
 
-	return vhost_user_send(l->fd, &m, false);
+	return message_send(l, &m, false);
 }
 
 /* Sends what may fail there, and waits until it is done, where the back end can say so. */
@@ -60,10 +78,10 @@ static int message_confirm(struct vhost_user_link *l, const struct vhost_user_me
 	struct vhost_user_message answer = {.request = m->request};
 	const bool acknowledges = link_has(l, PROTOCOL_REPLY_ACK);
 
-	int r = vhost_user_send(l->fd, m, acknowledges);
+	int r = message_send(l, m, acknowledges);
 	if (r < 0 || !acknowledges)
 		return r;
-	r = vhost_user_receive(l->fd, &answer, sizeof(answer.payload.number), NULL);
+	r = vhost_user_receive(l->fd, &answer, sizeof(answer.payload.number), NULL, l->end_ms);
 	if (r < 0)
 		return r;
 	return answer.payload.number ? -EREMOTEIO : 0;
@@ -85,8 +103,7 @@ static int features_settle(struct vhost_user_link *l)
 	r = l->settles ? number_tell(l, VHOST_USER_SET_PROTOCOL_FEATURES, l->protocol) : 0;
 	if (r < 0)
 		return r;
-	r = vhost_user_send(
-		l->fd, &(struct vhost_user_message){.request = VHOST_USER_SET_OWNER}, false);
+	r = message_send(l, &(struct vhost_user_message){.request = VHOST_USER_SET_OWNER}, false);
 	if (r < 0)
 		return r;
 	if (link_has(l, PROTOCOL_MQ))
@@ -97,17 +114,18 @@ static int features_settle(struct vhost_user_link *l)
 	return r;
 }
 
-int vhost_user_link_ask(struct vhost_user_link *next, int fd)
+int vhost_user_link_ask(struct vhost_user_link *next, int fd, int64_t end_ms)
 {
 	*next = VHOST_USER_LINK_NONE;
 	next->fd = fd;
+	next->end_ms = end_ms;
 	int r = features_settle(next);
 	return r < 0 || next->features & BIT64(VIRTIO_F_VERSION_1) ? r : -EOPNOTSUPP;
 }
 
 int vhost_user_link_init(struct vhost_user_link *l, int fd, struct err *e)
 {
-	int r = vhost_user_link_ask(l, fd);
+	int r = vhost_user_link_ask(l, fd, clock_ms() + vhost_user_patience);
 	if (r == 0)
 		return 0;
 	vhost_user_link_fini(l);
@@ -142,10 +160,7 @@ int vhost_user_link_config(struct vhost_user_link *l, void *to, uint32_t size)
 
 	if (!link_has(l, PROTOCOL_CONFIG))
 		return -EOPNOTSUPP;
-	int r = vhost_user_send(l->fd, &m, false);
-	if (r < 0)
-		return r;
-	r = vhost_user_receive(l->fd, &m, whole, NULL);
+	int r = message_ask(l, &m, whole, NULL);
 	if (r < 0)
 		return r;
 	if (m.payload.config.size != size)
@@ -194,10 +209,7 @@ static int inflight_set(
 		if (rings[n].enabled && rings[n].size > m.payload.inflight.queue_size)
 			m.payload.inflight.queue_size = rings[n].size;
 	if (l->inflight_fd < 0) {
-		r = vhost_user_send(l->fd, &m, false);
-		if (r == 0)
-			r = vhost_user_receive(
-				l->fd, &m, sizeof(m.payload.inflight), &l->inflight_fd);
+		r = message_ask(l, &m, sizeof(m.payload.inflight), &l->inflight_fd);
 		if (r < 0 || l->inflight_fd < 0)
 			return r;
 		l->inflight = m.payload.inflight;
@@ -217,7 +229,7 @@ static int ring_tell(
 		.size = sizeof(m.payload.ring),
 		.payload.ring = {.queue = n, .value = value}};
 
-	return vhost_user_send(l->fd, &m, false);
+	return message_send(l, &m, false);
 }
 
 static int eventfd_tell(
@@ -229,7 +241,7 @@ static int eventfd_tell(
 		.fds = {eventfd},
 		.payload.number = n};
 
-	return vhost_user_send(l->fd, &m, false);
+	return message_send(l, &m, false);
 }
 
 /* A part of a ring lies in one range of RAM as a whole: the back end has one mapping of each. */
@@ -255,7 +267,7 @@ static int addresses_tell(struct vhost_user_link *l, const struct memory *memory
 			offsetof(struct vring_used, ring) +
 				q->size * sizeof(struct vring_used_elem) + 2))
 		return -EFAULT;
-	return vhost_user_send(l->fd, &m, false);
+	return message_send(l, &m, false);
 }
 
 /*
@@ -299,6 +311,7 @@ int vhost_user_link_start(struct vhost_user_link *l, struct memory *m, uint64_t 
 
 	if (!resumes)
 		wait_bound_close(&l->inflight_fd);
+	patience_begin(l);
 	int r = number_tell(l, VHOST_USER_SET_FEATURES, features);
 	if (r < 0)
 		return r;
@@ -322,9 +335,7 @@ static int ring_stop(struct vhost_user_link *l, unsigned n)
 		.size = sizeof(m.payload.ring),
 		.payload.ring = {.queue = n}};
 
-	int r = vhost_user_send(l->fd, &m, false);
-	if (r == 0)
-		r = vhost_user_receive(l->fd, &m, sizeof(m.payload.ring), NULL);
+	int r = message_ask(l, &m, sizeof(m.payload.ring), NULL);
 	return r < 0 || m.payload.ring.queue == n ? r : -EPROTO;
 }
 
@@ -333,6 +344,7 @@ int vhost_user_link_stop(
 {
 	int r = 0;
 
+	patience_begin(l);
 	for (unsigned n = 0; r == 0 && n < count; n++)
 		if (rings[n].enabled)
 			r = ring_stop(l, n);
@@ -341,7 +353,14 @@ int vhost_user_link_stop(
 
 int vhost_user_link_set_call(struct vhost_user_link *l, unsigned n, int eventfd)
 {
+	patience_begin(l);
 	return eventfd_tell(l, VHOST_USER_SET_VRING_CALL, n, eventfd);
+}
+
+bool vhost_user_link_is_not_yet(int r)
+{
+	return r == -ENOENT || r == -ECONNREFUSED || r == -EAGAIN || r == -EPIPE ||
+	       r == -ECONNRESET;
 }
 
 const char *vhost_user_link_loss(int r)

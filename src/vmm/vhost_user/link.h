@@ -21,11 +21,14 @@ struct memory;
  * does not change while a device runs (vmm/memory.h). Rings are given by guest-physical addresses:
  * the back end learns no address of this process.
  *
- * Each call waits for the back end, vhost_user_patience at most. Context: one thread at a time,
- * which is no vCPU's. A call that fails, but for -EOPNOTSUPP, ends the conversation.
+ * Each call waits for the back end, vhost_user_patience at most, however many questions it asks.
+ * What both sides can is settled within one such time: by the first call, and those that read the
+ * configuration. Context: one thread at a time, which is no vCPU's. A call that fails, but for
+ * -EOPNOTSUPP, ends the conversation.
  */
 struct vhost_user_link {
 	int fd; /* -1: none */
+	int64_t end_ms; /* of the call's patience, by clock_ms() */
 	uint64_t features; /* of rings and device, that the back end offers */
 	uint64_t protocol; /* features of the conversation, that both sides have */
 	bool settles; /* it knows such features */
@@ -56,12 +59,13 @@ int vhost_user_link_config(struct vhost_user_link *l, void *to, uint32_t size);
 
 /*
  * A back end that has ended, and noted what it had in work, is back. The first call agrees with it
- * over @fd, which is @next's from now on, and may be shut down meanwhile. The second one has @next
+ * over @fd, which is @next's from now on, and may be shut down meanwhile; it has to be done at
+ * @end_ms, by clock_ms(), and so has vhost_user_link_config() after it. The second one has @next
  * go on for @l, and leaves in it the connection that @l had. It does not wait, so a lock may be
  * held.
  * Return: 0; -EOPNOTSUPP the back end no longer has what was agreed on; -errno; @l is as it was.
  */
-int vhost_user_link_ask(struct vhost_user_link *next, int fd);
+int vhost_user_link_ask(struct vhost_user_link *next, int fd, int64_t end_ms);
 int vhost_user_link_renew(struct vhost_user_link *l, struct vhost_user_link *next);
 
 /*
@@ -78,6 +82,9 @@ int vhost_user_link_stop(
 
 /* From now on @eventfd is the interrupt of queue @n. */
 int vhost_user_link_set_call(struct vhost_user_link *l, unsigned n, int eventfd);
+
+/* Whether a program that starts again may answer so, to connect(2) or to the first question. */
+bool vhost_user_link_is_not_yet(int r);
 
 /* Why a call returned @r, for a message: what "its back end" does or is not able to. */
 const char *vhost_user_link_loss(int r);

@@ -61,9 +61,8 @@ static void fds_put(struct msghdr *h, union fds_room *room, const int *fds, unsi
 
 WALL_CALL(main | worker, sendmsg);
 
-int vhost_user_send(int fd, const struct vhost_user_message *m, bool acknowledge)
+int vhost_user_send(int fd, const struct vhost_user_message *m, bool acknowledge, int64_t end_ms)
 {
-	const int64_t end_ms = clock_ms() + vhost_user_patience;
 	struct message_header head = {
 		m->request, VERSION | (acknowledge ? FLAG_ACKNOWLEDGE : 0), m->size};
 	uint8_t bytes[sizeof(head) + sizeof(m->payload)];
@@ -147,9 +146,9 @@ static bool is_answer(
 	       h->flags & FLAG_REPLY && h->size == size;
 }
 
-static int answer_receive(int fd, struct vhost_user_message *m, uint32_t size, int *ret_fd)
+static int answer_receive(
+	int fd, struct vhost_user_message *m, uint32_t size, int *ret_fd, int64_t end_ms)
 {
-	const int64_t end_ms = clock_ms() + vhost_user_patience;
 	struct message_header head;
 
 	int r = bytes_receive(fd, &head, sizeof(head), ret_fd, end_ms);
@@ -160,7 +159,8 @@ static int answer_receive(int fd, struct vhost_user_message *m, uint32_t size, i
 	return bytes_receive(fd, &m->payload, size, ret_fd, end_ms);
 }
 
-int vhost_user_receive(int fd, struct vhost_user_message *m, uint32_t size, int *ret_fd)
+int vhost_user_receive(
+	int fd, struct vhost_user_message *m, uint32_t size, int *ret_fd, int64_t end_ms)
 {
 	struct wait_bound bound;
 
@@ -168,7 +168,7 @@ int vhost_user_receive(int fd, struct vhost_user_message *m, uint32_t size, int 
 		*ret_fd = -1;
 	/* The kernel closes what came without being asked for. */
 	(void)wait_bound_begin(&bound);
-	int r = answer_receive(fd, m, size, ret_fd);
+	int r = answer_receive(fd, m, size, ret_fd, end_ms);
 	if (r < 0 && ret_fd)
 		fd_close(ret_fd);
 	wait_bound_end(&bound);

@@ -9,8 +9,8 @@
  * One question to a vhost-user back end, and its answer.
  *
  * How it works. Messages go over a stream socket: a header of 12 bytes, a payload, and descriptors
- * with the first byte. The back end is another program, which may be hostile or hang. So each
- * question has a deadline, an answer has to be of the length that the question asks for, and
+ * with the first byte. The back end is another program, which may be hostile or hang. So
+ * questions have a deadline, an answer has to be of the length that the question asks for, and
  * descriptors that no question asks for are never taken: without room for them, the kernel closes
  * them. After any failure the place in the stream is unknown, so the conversation is over.
  *
@@ -39,7 +39,10 @@ enum vhost_user_request {
 #define VHOST_USER_REGIONS_MAX 8 /* of memory, each with a descriptor, in one message */
 #define VHOST_USER_CONFIG_MAX 256 /* [bytes] */
 
-/* [ms] A back end that takes longer to answer hangs. For tests alone it is a variable. */
+/*
+ * [ms] A back end that takes longer to answer what belongs together hangs. For tests alone it is a
+ * variable.
+ */
 extern unsigned vhost_user_patience;
 
 struct vhost_user_region {
@@ -87,16 +90,17 @@ struct vhost_user_message {
 };
 
 /*
- * Sends @m over @fd, a stream socket. @acknowledge: the back end is to say that it did it. Return:
- * 0; -ETIMEDOUT it does not read; -EPIPE it is gone; -errno.
+ * Sends @m over @fd, a stream socket. @acknowledge: the back end is to say that it did it. @end_ms:
+ * by clock_ms(). Return: 0; -ETIMEDOUT it does not read; -EPIPE it is gone; -errno.
  */
-int vhost_user_send(int fd, const struct vhost_user_message *m, bool acknowledge);
+int vhost_user_send(int fd, const struct vhost_user_message *m, bool acknowledge, int64_t end_ms);
 
 /*
  * Waits for the answer to @m, which takes its place, and has a payload of @size bytes. @ret_fd: one
- * descriptor that comes with it, or -1; NULL: none may come.
+ * descriptor that comes with it, or -1; NULL: none may come. @end_ms: likewise.
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTO it is no such answer; -errno.
  */
-int vhost_user_receive(int fd, struct vhost_user_message *m, uint32_t size, int *ret_fd);
+int vhost_user_receive(
+	int fd, struct vhost_user_message *m, uint32_t size, int *ret_fd, int64_t end_ms);
 
 #endif

@@ -57,6 +57,7 @@ static struct {
 	uint64_t features, protocol;
 	uint64_t queues; /* that it says it serves */
 	unsigned seed;
+	unsigned slow_ms; /* before each answer */
 	/* What it was told: */
 	uint64_t accepted;
 	unsigned region_count;
@@ -103,6 +104,7 @@ static void answer_send_with(
 		room.head = (struct cmsghdr){CMSG_LEN(count * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
 		memcpy(CMSG_DATA(&room.head), fds, count * sizeof(int));
 	}
+	(void)usleep(user.slow_ms * 1000);
 	if (d != SILENT && d != CLOSES)
 		(void)sendmsg(user.fd, &m, MSG_NOSIGNAL);
 	if (lingers >= 0)

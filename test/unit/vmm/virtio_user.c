@@ -399,6 +399,49 @@ START_TEST(nobody_waits_for_a_back_end_that_is_there_again_and_silent)
 }
 END_TEST
 
+/* Nor does a driver's reset wait long; and one that answers later serves the driver after that. */
+START_TEST(a_driver_waits_little_for_a_back_end_that_is_silent)
+{
+	struct err e = {0};
+
+	user_describe(GOOD, 0);
+	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
+	machine.keeper.ops = &keeper_lends;
+	driver_set_up();
+	driver_go();
+	user_await(VHOST_USER_SET_VRING_ENABLE, 2);
+	lent = 2;
+	user.misdeed = SILENT;
+	user.at = VHOST_USER_GET_CONFIG;
+	const int64_t begun = clock_ms();
+	(void)shutdown(user.fd, SHUT_RDWR);
+	lost_expect();
+	ck_assert_int_lt(clock_ms() - begun, 5000);
+	user.misdeed = GOOD;
+	(void)shutdown(user.fd, SHUT_RDWR);
+	reset();
+	ck_assert_uint_eq(lent, 4);
+	ck_assert_uint_eq(features_offered(), BASICS | BIT64(VIRTIO_BLK_F_FLUSH));
+	user_finish();
+}
+END_TEST
+
+/* Each answer comes in time, and all of them together do not. */
+START_TEST(a_back_end_that_dawdles_is_lost)
+{
+	struct err e = {0};
+
+	user_describe(GOOD, 0);
+	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
+	vhost_user_patience = 1000;
+	user.slow_ms = 400;
+	driver_set_up();
+	driver_go_to_loss();
+	lost_expect();
+	user_finish();
+}
+END_TEST
+
 /* Nobody asked for it, and nobody has received it: the close of the connection waits for it. */
 static void lingering_send(void)
 {
@@ -494,6 +537,7 @@ RIG_SUITE("virtio-user", a_back_end_gets_rings_and_memory, a_back_end_cannot_cut
 	a_back_end_that_ends_again_and_again_is_lost,
 	a_back_end_that_is_there_again_serves_the_next_driver,
 	nobody_waits_for_a_back_end_that_is_there_again_and_silent,
+	a_driver_waits_little_for_a_back_end_that_is_silent, a_back_end_that_dawdles_is_lost,
 	a_descriptor_that_lingers_holds_no_vcpu_up,
 	a_driver_does_not_wait_for_a_descriptor_that_lingers, a_ring_that_is_nowhere_is_refused,
 	a_back_end_that_gives_two_notes_is_lost)
