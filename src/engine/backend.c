@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -155,8 +156,16 @@ static int end_report(const struct backend *b, int r, struct err *e)
 {
 	char text[256];
 
+	if (!b->name && r == -EPIPE)
+		return err_say(e, -EIO, "the back end at '%s' closes the connection", b->path);
+	if (!b->name && r == -EPROTO)
+		return err_say(e, -EIO, "the back end at '%s' sends a descriptor with its answer",
+			b->path);
+	if (!b->name && r == -ETIMEDOUT)
+		return err_say(e, r, "the back end at '%s' does not answer within %d s", b->path,
+			READY_MS / 1000);
 	if (!b->name)
-		return err_set(e, r, "ask a vhost-user back end what it can");
+		return err_set(e, r, "ask the back end at '%s' what it can", b->path);
 	if (r == -ETIMEDOUT)
 		return err_say(
 			e, r, "%s does not start: no answer within %d s", b->name, READY_MS / 1000);
@@ -185,6 +194,24 @@ static int answer_await(const struct backend *b, int64_t end_ms)
 	return !p[0].revents && p[1].revents ? -EPIPE : 0;
 }
 
+/*
+ * Reads bytes with which no descriptor came: the kernel would close one here, and its last close
+ * may wait as long as SO_LINGER says. A look takes none out of the message. Return: their number;
+ * 0 at the end; -EPROTO there is one; -EAGAIN; -errno.
+ */
+static ssize_t bytes_read(int fd, char *to, size_t size)
+{
+	struct iovec part = {to, size};
+	struct msghdr h = {.msg_iov = &part, .msg_iovlen = 1};
+
+	const ssize_t n = recvmsg(fd, &h, MSG_PEEK | MSG_DONTWAIT);
+	if (n < 0)
+		return -errno;
+	if (h.msg_flags & MSG_CTRUNC)
+		return -EPROTO;
+	return n ? recv(fd, to, (size_t)n, MSG_DONTWAIT) : 0;
+}
+
 /* The answer's content is for usher-vmm: only its length counts. */
 static int answer_read(const struct backend *b)
 {
@@ -193,8 +220,8 @@ static int answer_read(const struct backend *b)
 	size_t done = 0;
 
 	while (done < sizeof(answer)) {
-		const ssize_t n = recv(b->end, answer, sizeof(answer) - done, MSG_DONTWAIT);
-		int r = n > 0 ? 0 : n == 0 ? -EPIPE : -errno;
+		const ssize_t n = bytes_read(b->end, answer, sizeof(answer) - done);
+		int r = n > 0 ? 0 : n == 0 ? -EPIPE : (int)n;
 		if (r == -EAGAIN)
 			r = answer_await(b, end_ms);
 		if (r < 0 && r != -EINTR)

@@ -37,8 +37,9 @@ void engine_finish(struct engine_run *run)
 	if (run->devices)
 		devices_rest(run->devices);
 	kernel_close(&run->kernel);
+	/* Nobody may have received what a back end sent. */
 	while (run->given_count)
-		fd_close(&run->given[--run->given_count]);
+		discard_socket(&run->given[--run->given_count]);
 	fd_close(&run->kvm_fd);
 	fd_close(&run->keeper_fd);
 	fd_close(&run->calls_fd);

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "engine/discard.h"
 #include "engine/storage.h"
 #include "program/installed.h"
 #include "program/process.h"
@@ -196,7 +197,7 @@ int boot_image_open(const char *path, const struct disk_image *image, const char
 
 	*ret = BOOT_IMAGE_NONE;
 	int r = image_open(&l, ret, &own);
-	fd_close(&l.disk);
+	discard_socket(&l.disk);
 	fd_close(&l.line);
 	fd_close(&l.their_line);
 	backend_stop(&l.server);

@@ -7,8 +7,11 @@
 #include "engine/qemu/backend.h"
 
 #include "base/err.h"
+#include "engine/engine.h"
+#include "engine/inherited.h"
 #include "engine/spec.h"
 #include "host/host.h"
+#include "lingering.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -18,7 +21,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 static bool has_iommufd;
@@ -144,7 +149,89 @@ START_TEST(a_connection_is_made_again_at_the_same_place)
 }
 END_TEST
 
+#define ANSWER 20 /* [bytes] */
+
+/* Sends @size bytes of an answer over @fd, with descriptor @sent, if there is one. */
+static void piece_send(int fd, size_t size, int sent)
+{
+	char bytes[ANSWER] = {0};
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} room = {.bytes = {0}};
+	struct iovec part = {bytes, size};
+	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+
+	if (sent >= 0) {
+		m.msg_control = room.bytes;
+		m.msg_controllen = sizeof(room.bytes);
+		room.head = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+		memcpy(CMSG_DATA(&room.head), &sent, sizeof(int));
+	}
+	ck_assert_int_eq(sendmsg(fd, &m, 0), (ssize_t)size);
+}
+
+/* Nobody asked for it. The keeper would have the last one, and has devices to return. */
+START_TEST(a_descriptor_that_lingers_holds_up_no_start)
+{
+	const time_t begun = time(NULL);
+
+	for (size_t first = 0; first < ANSWER; first += 12) {
+		struct engine_run run = ENGINE_RUN_NONE;
+		struct backend b = BACKEND_NONE;
+		struct err e = {0};
+		int ends[2], lingers = lingering_socket();
+		if (lingers < 0)
+			return;
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+		if (first)
+			piece_send(ends[1], first, -1);
+		piece_send(ends[1], ANSWER - first, lingers);
+		(void)close(lingers);
+		b.end = ends[0];
+		(void)snprintf(b.path, sizeof(b.path), "/run/switch");
+		ck_assert_int_eq(backend_await(&b, &e), -EIO);
+		ck_assert_str_eq(
+			e.msg, "the back end at '/run/switch' sends a descriptor with its answer");
+		/* Neither does its end. */
+		(void)inherited_add(&run, ends[0]);
+		engine_finish(&run);
+		(void)close(ends[1]);
+	}
+	ck_assert_int_lt((int)(time(NULL) - begun), LINGER_S / 2);
+}
+END_TEST
+
+/* An answer in pieces is one; what comes behind it is for who has the connection then. */
+START_TEST(an_answer_is_read_and_nothing_behind_it)
+{
+	struct backend b = BACKEND_NONE;
+	struct err e = {0};
+	char left[ANSWER];
+	int ends[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	piece_send(ends[1], 1, -1);
+	piece_send(ends[1], ANSWER - 1, -1);
+	piece_send(ends[1], 3, -1);
+	b.end = ends[0];
+	ck_assert_msg(backend_await(&b, &e) == 0, "%s", e.msg);
+	ck_assert_int_eq(b.end, -1);
+	ck_assert_int_eq(recv(ends[0], left, sizeof(left), MSG_DONTWAIT), 3);
+	/* One that ends says less. */
+	piece_send(ends[1], ANSWER - 1, -1);
+	ck_assert_int_eq(shutdown(ends[1], SHUT_RDWR), 0);
+	b.end = ends[0];
+	(void)snprintf(b.path, sizeof(b.path), "/run/switch");
+	ck_assert_int_eq(backend_await(&b, &e), -EIO);
+	ck_assert_ptr_nonnull(strstr(e.msg, "'/run/switch' closes the connection"));
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+END_TEST
+
 SUITE("engine_backend", a_version_is_read, descriptors_need_iommufd_and_a_qemu_that_takes_them,
 	an_old_qemu_opens_groups, a_machine_of_the_callers_opens_groups,
 	nobody_waits_for_a_back_end_that_accepts_nothing,
-	a_connection_is_made_again_at_the_same_place)
+	a_connection_is_made_again_at_the_same_place, a_descriptor_that_lingers_holds_up_no_start,
+	an_answer_is_read_and_nothing_behind_it)
