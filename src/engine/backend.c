@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #define READY_MS 30000 /* an emulated host is slow */
+#define ANSWER_MS 10000 /* one that somebody else has started runs already */
 #define END_MS 5000
 #define ANSWER_SIZE 20 /* [bytes] */
 
@@ -156,14 +157,14 @@ static int end_report(const struct backend *b, int r, struct err *e)
 {
 	char text[256];
 
-	if (!b->name && r == -EPIPE)
+	if (!b->name && (r == -EPIPE || r == -ECONNRESET))
 		return err_say(e, -EIO, "the back end at '%s' closes the connection", b->path);
 	if (!b->name && r == -EPROTO)
 		return err_say(e, -EIO, "the back end at '%s' sends a descriptor with its answer",
 			b->path);
 	if (!b->name && r == -ETIMEDOUT)
 		return err_say(e, r, "the back end at '%s' does not answer within %d s", b->path,
-			READY_MS / 1000);
+			ANSWER_MS / 1000);
 	if (!b->name)
 		return err_set(e, r, "ask the back end at '%s' what it can", b->path);
 	if (r == -ETIMEDOUT)
@@ -215,7 +216,7 @@ static ssize_t bytes_read(int fd, char *to, size_t size)
 /* The answer's content is for usher-vmm: only its length counts. */
 static int answer_read(const struct backend *b)
 {
-	const int64_t end_ms = clock_ms() + READY_MS;
+	const int64_t end_ms = clock_ms() + (b->name ? READY_MS : ANSWER_MS);
 	char answer[ANSWER_SIZE];
 	size_t done = 0;
 

@@ -227,6 +227,15 @@ START_TEST(an_answer_is_read_and_nothing_behind_it)
 	ck_assert_ptr_nonnull(strstr(e.msg, "'/run/switch' closes the connection"));
 	(void)close(ends[0]);
 	(void)close(ends[1]);
+	/* So does one that closes with the question unread. */
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	ck_assert_int_eq(send(ends[0], "", 1, 0), 1);
+	(void)close(ends[1]);
+	b.end = ends[0];
+	(void)snprintf(b.path, sizeof(b.path), "/run/switch");
+	ck_assert_int_eq(backend_await(&b, &e), -EIO);
+	ck_assert_ptr_nonnull(strstr(e.msg, "'/run/switch' closes the connection"));
+	(void)close(ends[0]);
 }
 END_TEST
 
