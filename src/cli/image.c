@@ -13,8 +13,10 @@
 #include "image/debian.h"
 #include "image/make.h"
 #include "image/resize.h"
+#include "image/writable.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +83,11 @@ static int action_create(const struct arguments *a)
 			"--format: '%s' is none of raw, qcow2, vmdk, vhdx, "
 			"vdi and vpc",
 			format);
+	if (!a->format && strcmp(writable_name_format(done.path), format) != 0)
+		return option_wrong(a->verb,
+			"'%s' would be a raw image: --format %s makes what its name tells, and "
+			"--format raw a raw one",
+			done.path, writable_name_format(done.path));
 	int r = parse_size(a, a->operands[1], &done.size);
 	if (r)
 		return r;
@@ -162,6 +169,11 @@ static int action_overlay(const struct arguments *a)
 	return image_leave(a, &done, r, &e);
 }
 
+static void debian_tell(const struct debian_request *q)
+{
+	report_note("Debian %s becomes '%s': this takes some minutes", q->suite, q->path);
+}
+
 static int action_debian(const struct arguments *a)
 {
 	struct debian_request q = a->debian;
@@ -173,7 +185,7 @@ static int action_debian(const struct arguments *a)
 	struct err e = {0};
 
 	q.path = a->operands[0];
-	report_note("Debian %s becomes '%s': this takes some minutes", q.suite, q.path);
+	q.begins = debian_tell;
 	int r = debian_make(&q, &e);
 	int leave = image_leave(a, &done, r, &e);
 	return r == -EINVAL ? LEAVE_USAGE : leave;
@@ -199,6 +211,16 @@ static int take_backing(struct arguments *a, const char *text)
 	return 0;
 }
 
+static int debian_size(struct arguments *a, const char *text)
+{
+	int r = parse_size(a, text, &a->debian.size);
+	if (r || a->debian.size >= DEBIAN_SIZE_MIN)
+		return r;
+	return option_wrong(a->verb,
+		"--size: '%s' is too small for Debian, which takes %" PRIu64 "M at least", text,
+		DEBIAN_SIZE_MIN >> 20);
+}
+
 static int take_debian(struct arguments *a, int c, const char *text)
 {
 	struct debian_request *d = &a->debian;
@@ -206,7 +228,7 @@ static int take_debian(struct arguments *a, int c, const char *text)
 	a->for_debian = true;
 	switch (c) {
 	case SIZE:
-		return parse_size(a, text, &d->size);
+		return debian_size(a, text);
 	case SUITE:
 		d->suite = text;
 		return 0;
@@ -341,7 +363,8 @@ const struct verb verb_image = {
 		"      --suite SUITE      from-debootstrap: the release (default: bookworm)\n"
 		"      --mirror URL       from-debootstrap: where its packages are (default:\n"
 		"                         http://deb.debian.org/debian)\n"
-		"      --size SIZE        from-debootstrap: of the disk (default: 2G)\n"
+		"      --size SIZE        from-debootstrap: of the disk, at least 256M\n"
+		"                         (default: 2G)\n"
 		"      --include LIST     from-debootstrap: further packages, with commas between\n"
 		"      --ssh-key FILE     from-debootstrap: the public key that logs in as root\n"
 		"      --hook FILE        from-debootstrap: a shell script that gets the path of\n"

@@ -265,7 +265,12 @@ static int child_await(const struct build *b, struct process *child)
 	return -EINTR;
 }
 
-/* The line that names an error, or else the last one. */
+static bool is_error(const char *line)
+{
+	return strncmp(line, "E: ", 3) == 0;
+}
+
+/* The first line that names an error, which those behind it follow from; or else the last one. */
 static void log_line(int fd, char *buf, size_t size)
 {
 	cleanup_free char *text = calloc(1, LOG_MAX + 1);
@@ -276,9 +281,9 @@ static void log_line(int fd, char *buf, size_t size)
 	if (!text || pread(fd, text, LOG_MAX, end > LOG_MAX ? end - LOG_MAX : 0) < 0)
 		rest = NULL;
 	for (char *line; (line = strsep(&rest, "\n"));)
-		if (line[0] && (strncmp(line, "E: ", 3) == 0 || strncmp(best, "E: ", 3) != 0))
+		if (line[0] && !is_error(best))
 			best = line;
-	file_escape(buf, size, strncmp(best, "E: ", 3) == 0 ? best + 3 : best);
+	file_escape(buf, size, is_error(best) ? best + 3 : best);
 }
 
 static int failure_say(const struct build *b, int status, int log, struct err *e)
@@ -385,6 +390,8 @@ static int image_fill(struct build *b, struct err *e)
 	r = folder_fill(b, e);
 	if (r < 0)
 		return r;
+	if (b->q->begins)
+		b->q->begins(b->q);
 	r = script_run(b, e);
 	return r < 0 ? r : newfile_finish(&b->image, e);
 }

@@ -14,7 +14,10 @@ struct debian_request {
 	const char *ssh_key; /* a file with public keys, which may log in as root; NULL */
 	const char *hook; /* a script that runs with the new root's path; NULL */
 	uint64_t size; /* [bytes] */
+	void (*begins)(const struct debian_request *q); /* all is checked; NULL */
 };
+
+#define DEBIAN_SIZE_MIN (UINT64_C(256) << 20) /* [bytes] no Debian fits into less */
 
 #define DEBIAN_DEFAULT                                    \
 	((struct debian_request){.suite = "bookworm",     \

@@ -23,7 +23,7 @@ static const struct {
 	{"qed", "qed"},
 };
 
-static const char *name_format(const char *path)
+const char *writable_name_format(const char *path)
 {
 	const char *dot = strrchr(file_base(path), '.');
 
@@ -52,11 +52,12 @@ int writable_format(
 	int r = image_format_read(fd, &f);
 	if (r < 0)
 		return err_set(e, r, "read '%s'", path);
-	if (strcmp(f->name, name_format(path)) != 0) {
+	if (strcmp(f->name, writable_name_format(path)) != 0) {
 		(void)err_say(e, -EINVAL,
 			"'%s' has %s of %s, and its name tells %s: a guest may have written it",
 			path, strcmp(f->name, "raw") == 0 ? "no signature" : "the signature",
-			strcmp(f->name, "raw") == 0 ? "any format" : f->name, name_format(path));
+			strcmp(f->name, "raw") == 0 ? "any format" : f->name,
+			writable_name_format(path));
 		err_hint(e,
 			"if you know that it is %s: --format %s; what a guest has had as a raw "
 			"disk: --format raw",

@@ -5,6 +5,9 @@
 struct err;
 struct image_format;
 
+/* The format that the name of @path tells: raw, unless its ending is another one's. */
+const char *writable_name_format(const char *path);
+
 /*
  * The format of the image @path, open as @fd, that is to be written. A guest that has a raw image
  * can write the signature of another format into it, so a signature alone counts for nothing: the

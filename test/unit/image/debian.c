@@ -62,8 +62,16 @@ static void teardown(void)
 	(void)shell_run(home, "cd / && rm -rf %s", home);
 }
 
+static unsigned begun; /* how often the work began */
+
+static void begin_count(const struct debian_request *q)
+{
+	begun++;
+}
+
 static int make_with(struct debian_request q)
 {
+	q.begins = begin_count;
 	q.path = "debian.img";
 	q.size = MIB(8);
 	e = (struct err){0};
@@ -88,7 +96,9 @@ START_TEST(makes_an_image)
 	sh("grep -q 'include=systemd-sysv,.*systemd-resolved,openssh-server,vim,gcc ' words");
 	sh("grep -q ' trixie ' words && [ \"$(stat -c %%a,%%s debian.img)\" = 600,8388608 ]");
 	sh("[ -z \"$(ls -A tmp)\" ]");
+	ck_assert_uint_eq(begun, 1);
 	ck_assert_int_eq(make(), -EEXIST);
+	ck_assert_uint_eq(begun, 1);
 }
 END_TEST
 
@@ -139,6 +149,7 @@ START_TEST(refuses_words)
 	ck_assert_ptr_nonnull(strstr(e.hint, "key.pub"));
 	q.ssh_key = "absent";
 	ck_assert_int_eq(make_with(q), -ENOENT);
+	ck_assert_uint_eq(begun, 0);
 	sh("! [ -e debian.img ] && ! [ -e words ] && [ -z \"$(ls -A tmp)\" ]");
 }
 END_TEST
@@ -156,7 +167,8 @@ START_TEST(leaves_nothing_of_a_failure)
 {
 	program_write("mmdebstrap", "[ \"$1\" != --unshare-helper ] || { shift; exec \"$@\"; }\n"
 				    "mkdir -p \"$WORK/root/etc\"; echo I: works >&2\n"
-				    "echo 'E: no such suite' >&2; echo I: ends >&2; exit 25");
+				    "echo 'E: no such suite' >&2; echo I: ends >&2\n"
+				    "echo 'E: mmdebstrap failed to run' >&2; exit 25");
 	ck_assert_int_eq(make(), -EIO);
 	ck_assert_str_eq(e.msg, "no Debian was made: no such suite");
 	sh("! [ -e debian.img ] && [ -z \"$(ls -A tmp)\" ]");
