@@ -158,7 +158,7 @@ static int key_refuse(const struct word_reader *rd, const struct guestfile_key *
 	return reader_refuse(rd, k->line, e);
 }
 
-/* What has no value on the command line: "key", "key = yes" or "key = no". */
+/* What may have no value on the command line: "key", "key = yes" or "key = no". */
 static int flag_read(
 	const struct word_reader *rd, const struct guestfile_key *k, bool *ret, struct err *e)
 {
@@ -167,6 +167,13 @@ static int flag_read(
 		return 0;
 	(void)err_say(e, -EINVAL, "%s: '%.40s' is neither yes nor no", k->name, k->value);
 	return reader_refuse(rd, k->line, e);
+}
+
+static bool is_plain_flag(const struct option *o, const struct guestfile_key *k)
+{
+	return o->has_arg == no_argument ||
+	       (o->has_arg == optional_argument && k->value &&
+		       (strcmp(k->value, "yes") == 0 || strcmp(k->value, "no") == 0));
 }
 
 static int key_read(struct word_reader *rd, const struct guestfile_key *k, struct err *e)
@@ -181,13 +188,13 @@ static int key_read(struct word_reader *rd, const struct guestfile_key *k, struc
 		return doubled_refuse(rd, k, e);
 	if (o->has_arg == required_argument && !k->value)
 		return value_refuse(rd, k, e);
-	if (o->has_arg == no_argument) {
+	if (is_plain_flag(o, k)) {
 		int r = flag_read(rd, k, &is_set, e);
 		if (r < 0 || !is_set)
 			return r;
 	}
 	struct guest_word word = {.place = p, .value = o->val, .line = k->line, .part_count = 1};
-	if (o->has_arg != no_argument && k->value &&
+	if (!is_plain_flag(o, k) && k->value &&
 		place_rebase(p, k->value, rd->folder, &word.text) < 0)
 		return err_set(e, -ENOMEM, "keep an option");
 	return list_append(&rd->ws->of_file, &word, e);

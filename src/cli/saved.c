@@ -109,8 +109,12 @@ int saved_each(int (*each)(void *arg, const char *name), void *arg)
 int saved_replace(const char *path, const char *text, size_t len, struct err *e)
 {
 	int r = file_replace_deep(path, text, len, SAVED_MODE);
-
-	return r < 0 ? err_set(e, r, "write guest file '%s'", path) : 0;
+	if (r >= 0)
+		return 0;
+	(void)err_set(e, r, "write guest file '%s'", path);
+	if (r == -EACCES)
+		err_hint(e, "root may; USHER_GUESTS=FOLDER is another folder of saved guests");
+	return r;
 }
 
 int saved_write(const char *name, const struct guest_words *ws, struct err *e)

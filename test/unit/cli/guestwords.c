@@ -357,10 +357,14 @@ END_TEST
 
 START_TEST(a_flag_may_be_yes_or_no)
 {
-	struct guest_words ws = words_of("[guest]\npeers = yes\nhugepages = no\n");
+	struct guest_words ws =
+		words_of("[guest]\npeers = yes\nhugepages = no\nvsock = yes\nstats = no\n");
 
-	ck_assert_uint_eq(ws.of_file.count, 1);
+	ck_assert_uint_eq(ws.of_file.count, 2);
 	ck_assert_str_eq(ws.of_file.list[0].place->option, "peers");
+	/* Also one that may have a value. */
+	ck_assert_str_eq(ws.of_file.list[1].place->option, "vsock");
+	ck_assert_ptr_null(ws.of_file.list[1].text);
 	words_free(&ws);
 }
 END_TEST
