@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -386,6 +387,20 @@ static void call_tell(struct loan *l, const struct engine_run *run, int status)
 		loan_tell(l, (struct keeper_news){.event = KEEPER_REFUSED, .error = &e});
 }
 
+/* As usher-vmm does: a wall that the host has not is no reason to refuse a guest. */
+static void lacks_tell(struct loan *l, const struct program *p, const struct process *started)
+{
+	struct err e = {0};
+
+	if (!(started->lacks & CLONE_NEWNET))
+		return;
+	err_say(&e, -ENOSPC,
+		"%s shares the host's network: this host has no network namespace for it",
+		p->argv[0]);
+	err_hint(&e, "sysctl user.max_net_namespaces");
+	loan_tell(l, (struct keeper_news){.event = KEEPER_WARNED, .error = &e});
+}
+
 static int engine_run_to_end(struct loan *l, const struct bind_plan *plan, int *ret_status,
 	struct wipe *ret_wipe, struct err *e)
 {
@@ -398,6 +413,7 @@ static int engine_run_to_end(struct loan *l, const struct bind_plan *plan, int *
 		if (run.missing.code)
 			loan_tell(l, (struct keeper_news){
 					     .event = KEEPER_WARNED, .error = &run.missing});
+		lacks_tell(l, &run.program, &process);
 		*ret_status = guest_status(l, guest_wait(l, &process, &run));
 		control_plug_abort(l->control);
 		engine_drain(&run);

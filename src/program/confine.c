@@ -115,8 +115,10 @@ static void close_others(int signals, int alive)
 
 uint64_t confine_clone(const struct confine *c)
 {
-	const uint64_t flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC;
+	uint64_t flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC;
 
+	if (c->no_network)
+		flags |= CLONE_NEWNET;
 	return c->own_users ? flags | CLONE_NEWUSER : flags;
 }
 

@@ -43,6 +43,9 @@ struct confine {
 /* The clone(2) flags of the process that calls confine_enter(). */
 uint64_t confine_clone(const struct confine *c);
 
+/* Of these flags, those that a program is confined without, if the host has no such namespace. */
+#define CONFINE_SPARES (CLONE_NEWIPC | CLONE_NEWNET)
+
 /*
  * Runs in the new process, which has one thread: drops all rights, becomes the namespace's first
  * process, and returns in a second process, which executes the program. Only the second process

@@ -4,7 +4,9 @@
 #include "base/file.h"
 #include "base/num.h"
 
+#include <sched.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
 	const char *path, *forbids, *permits;
@@ -25,5 +27,28 @@ const char *namespaces_setting(const char *settings)
 			file_read(path, value, sizeof(value)) >= 0 &&
 			strcmp(value, known[i].forbids) == 0)
 			return known[i].permits;
+	return NULL;
+}
+
+const char *namespaces_missing(const char *own, uint64_t wanted)
+{
+	static const struct {
+		uint64_t flag;
+		const char *file, *name;
+	} kinds[] = {
+		{CLONE_NEWUSER, "user", "user"},
+		{CLONE_NEWPID, "pid", "PID"},
+		{CLONE_NEWNET, "net", "network"},
+		{CLONE_NEWIPC, "ipc", "IPC"},
+	};
+	char path[FILE_PATH_MAX];
+
+	if (access(own, F_OK) < 0)
+		return NULL;
+	for (size_t i = 0; i < COUNT(kinds); i++)
+		if ((wanted & kinds[i].flag) &&
+			file_path(path, sizeof(path), "%s/%s", own, kinds[i].file) == 0 &&
+			access(path, F_OK) < 0)
+			return kinds[i].name;
 	return NULL;
 }

@@ -11,6 +11,7 @@
 #include "program/cgroup.h"
 #include "program/command.h"
 #include "program/confine.h"
+#include "program/namespaces.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -311,25 +312,56 @@ static void child_execute(const struct program *p, bool background, bool inside,
 }
 
 /*
- * Like fork(); a confined program also gets its namespaces. @ret_inside: whether it is in its
- * cgroup.
+ * The kernel refuses all namespaces for one of them: by EINVAL if it was built without that kind,
+ * as a kernel without System V IPC is, and by ENOSPC if the host permits no more of it.
  */
-static pid_t child_fork(const struct program *p, bool *ret_inside)
+static pid_t confined_fork(
+	const struct confine *c, int cgroup, bool *ret_inside, uint64_t *ret_lacks)
+{
+	static const uint64_t spared[] = {0, CLONE_NEWIPC, CLONE_NEWNET, CONFINE_SPARES};
+	const uint64_t wanted = confine_clone(c);
+	pid_t pid = -1;
+
+	for (size_t i = 0; i < COUNT(spared); i++) {
+		if ((wanted & spared[i]) != spared[i])
+			continue;
+		*ret_lacks = spared[i];
+		pid = clone_process(wanted & ~spared[i], cgroup, ret_inside);
+		if (pid >= 0 || (errno != EINVAL && errno != ENOSPC))
+			break;
+	}
+	return pid;
+}
+
+/*
+ * Like fork(); a confined program also gets its namespaces, but for *@ret_lacks. @ret_inside:
+ * whether it is in its cgroup.
+ */
+static pid_t child_fork(const struct program *p, bool *ret_inside, uint64_t *ret_lacks)
 {
 	const bool has_cgroup = p->cgroup && p->cgroup->procs_fd >= 0;
 	cleanup_fd int cgroup =
 		has_cgroup ? open(p->cgroup->dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 
-	if (p->own_pids && !p->confine)
-		return pidspace_fork(cgroup, ret_inside);
-	if (p->confine && p->confine->no_network) {
-		pid_t pid =
-			clone_process(confine_clone(p->confine) | CLONE_NEWNET, cgroup, ret_inside);
-		/* The host has as many as it permits. */
-		if (pid >= 0 || errno != ENOSPC)
-			return pid;
-	}
-	return clone_process(p->confine ? confine_clone(p->confine) : 0, cgroup, ret_inside);
+	*ret_lacks = 0;
+	if (p->confine)
+		return confined_fork(p->confine, cgroup, ret_inside, ret_lacks);
+	return p->own_pids ? pidspace_fork(cgroup, ret_inside)
+			   : clone_process(0, cgroup, ret_inside);
+}
+
+/* The kernel's "Invalid argument" would name nothing. */
+static int fork_report(const struct program *p, int r, struct err *e)
+{
+	const char *kind = NULL;
+
+	if (p->confine && r == -EINVAL)
+		kind = namespaces_missing(
+			"/proc/self/ns", confine_clone(p->confine) & ~CONFINE_SPARES);
+	if (!kind)
+		return err_set(e, r, "start %s", p->argv[0]);
+	return err_say(e, -EOPNOTSUPP,
+		"start %s: this kernel has no %s namespaces, which confine it", p->argv[0], kind);
 }
 
 static int failure_report(const struct program *p, const struct failure *f, struct err *e)
@@ -358,10 +390,11 @@ int process_begin(const struct program *p, struct process *ret, struct err *e)
 		return err_set(e, -errno, "start %s", p->argv[0]);
 	cleanup_fd int in = pipe_fds[0];
 	cleanup_fd int out = pipe_fds[1];
+	uint64_t lacks;
 	bool inside;
-	pid_t pid = child_fork(p, &inside);
+	pid_t pid = child_fork(p, &inside, &lacks);
 	if (pid < 0)
-		return err_set(e, -errno, "start %s", p->argv[0]);
+		return fork_report(p, -errno, e);
 	if (pid == 0) {
 		fd_close(&in);
 		child_execute(p, background, inside, out);
@@ -372,7 +405,8 @@ int process_begin(const struct program *p, struct process *ret, struct err *e)
 		(void)waitpid(pid, NULL, 0);
 		return err_set(e, pidfd, "watch %s", p->argv[0]);
 	}
-	*ret = (struct process){.pid = pid, .pidfd = pidfd, .report_fd = TAKE_FD(in)};
+	*ret = (struct process){
+		.pid = pid, .pidfd = pidfd, .report_fd = TAKE_FD(in), .lacks = lacks};
 	return 0;
 }
 

@@ -66,6 +66,7 @@ struct process {
 	pid_t pid;
 	int pidfd;
 	int report_fd; /* from which process_confirm() hears why it does not run */
+	uint64_t lacks; /* namespaces of its confinement that the host has not: CLONE_NEW… */
 };
 
 /*
