@@ -105,7 +105,10 @@ int wall_raise(uid_t uid, const char **ret_step)
 {
 	/* An ordinary user may not; the list of calls has no way to a network either. */
 	*ret_step = "leave the host's network";
-	if (uid && unshare(CLONE_NEWNET | CLONE_NEWIPC) < 0)
+	if (uid && unshare(CLONE_NEWNET) < 0)
+		return -errno;
+	/* EINVAL: this kernel has neither System V IPC nor message queues. */
+	if (uid && unshare(CLONE_NEWIPC) < 0 && errno != EINVAL)
 		return -errno;
 	*ret_step = "become a user of its own";
 	int r = uid ? user_become(uid) : 0;
