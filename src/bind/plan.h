@@ -120,6 +120,12 @@ int bind_plan(const struct bind_env *env, const struct bind_request *q, struct b
 	struct err *e);
 void bind_plan_fini(struct bind_plan *p);
 
+/*
+ * For a loan at some later time: keeps the problems alone that say what a device is, and drops
+ * those that say who uses it now.
+ */
+void bind_plan_keep_lasting(struct bind_plan *p);
+
 enum bind_op {
 	BIND_OP_LOAD, /* module @path */
 	BIND_OP_JOURNAL, /* entry @path, state @text */

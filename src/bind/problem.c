@@ -2,6 +2,7 @@
 #include "bind/problem.h"
 
 #include "base/err.h"
+#include "base/num.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -15,6 +16,26 @@ bool bind_allows(const char *const *allow, size_t count, const char *check)
 		if (strcmp(allow[i], check) == 0)
 			return true;
 	return false;
+}
+
+static bool problem_lasts(const struct bind_problem *b)
+{
+	static const char *const checks[] = {"iommu", "bridge", "platform", "denylist"};
+
+	for (size_t i = 0; i < COUNT(checks); i++)
+		if (b->refuses && strcmp(b->check, checks[i]) == 0)
+			return true;
+	return false;
+}
+
+void bind_plan_keep_lasting(struct bind_plan *p)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->problem_count; i++)
+		if (problem_lasts(&p->problems[i]))
+			p->problems[kept++] = p->problems[i];
+	p->problem_count = p->refusals = kept;
 }
 
 int bind_problem_refuse(const struct bind_plan *p, struct err *e)

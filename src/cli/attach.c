@@ -89,13 +89,23 @@ static int attach_config(
 	return r;
 }
 
-static int attach_devices(
-	const struct libvirt_plug *p, bool live, bool config, struct bind_plan *plan, struct err *e)
+/* For the domain's next start: who uses the devices until then is no matter. */
+static int config_plan(const struct libvirt_plug *p, struct bind_plan *plan, struct err *e)
 {
 	struct bind_request q = *p->request;
 
 	q.survey = true;
-	int r = live ? libvirt_plug_live(p, plan, e) : bind_plan(p->env, &q, plan, e);
+	int r = bind_plan(p->env, &q, plan, e);
+	if (r < 0)
+		return r;
+	bind_plan_keep_lasting(plan);
+	return plan->refusals ? -EPERM : 0;
+}
+
+static int attach_devices(
+	const struct libvirt_plug *p, bool live, bool config, struct bind_plan *plan, struct err *e)
+{
+	int r = live ? libvirt_plug_live(p, plan, e) : config_plan(p, plan, e);
 	if (r == 0 && !plan->group_count)
 		return -EPERM; /* without an IOMMU group, as the problems say */
 	if (r == 0 && config)
@@ -120,10 +130,12 @@ static int detach_devices(
 }
 
 /* What attach would take. */
-static int plan_preview(const struct libvirt_plug *p, struct bind_plan *plan, struct err *e)
+static int plan_preview(
+	const struct libvirt_plug *p, bool live, struct bind_plan *plan, struct err *e)
 {
+	if (!live)
+		return config_plan(p, plan, e);
 	int r = bind_plan(p->env, p->request, plan, e);
-
 	return r < 0 ? r : plan->refusals ? -EPERM : 0;
 }
 
@@ -201,7 +213,7 @@ static int change_domain(const struct arguments *a, struct libvirt_guest *g,
 		return r;
 	if (!a->targets.dry_run)
 		change_begin();
-	r = a->targets.dry_run ? plan_preview(&p, plan, e)
+	r = a->targets.dry_run ? plan_preview(&p, live, plan, e)
 	    : a->away          ? detach_devices(&p, live, config, plan, e)
 			       : attach_devices(&p, live, config, plan, e);
 	print_change(a, s, live, config, plan, r);
@@ -227,6 +239,8 @@ static int change_named(const struct arguments *a, struct bind_plan *plan, struc
 	struct libvirt_guest *g = NULL;
 
 	int r = libvirt_connect(a->uri, false, &c, e);
+	if (r < 0 && a->guessed)
+		err_hint(e, "usher ps lists the guests of usher");
 	r = r < 0 ? r : libvirt_connection_is_local(c, e);
 	r = r < 0 ? r : libvirt_guest_find(c, a->domain, &g, e);
 	if (r < 0 && a->guessed)

@@ -19,34 +19,18 @@ struct arguments {
 };
 
 /* Whoever uses the device: libvirt would never start such a domain. */
-static bool is_hopeless(const struct bind_problem *b)
+static void report_hopeless(const struct bind_plan *p)
 {
-	static const char *const checks[] = {"iommu", "bridge", "platform", "denylist"};
-
-	for (size_t i = 0; i < COUNT(checks); i++)
-		if (b->refuses && strcmp(b->check, checks[i]) == 0)
-			return true;
-	return false;
-}
-
-/* Return: whether there is one. */
-static bool report_hopeless(const struct bind_plan *p)
-{
-	bool found = false;
 	struct err e = {0};
 
 	for (size_t i = 0; i < p->problem_count; i++) {
 		const struct bind_problem *b = &p->problems[i];
-		if (!is_hopeless(b))
-			continue;
 		err_say(&e, -EPERM, "%s: %s [%s]", b->object, b->text, b->check);
 		/* The others advise --allow, which libvirt does not have. */
 		if (strcmp(b->check, "iommu") == 0)
 			err_hint(&e, "%s", b->fix);
 		report(&e);
-		found = true;
 	}
-	return found;
 }
 
 static void put_member(
@@ -105,8 +89,11 @@ static int print_xml(const struct arguments *a, struct host *h)
 
 	env.host = h;
 	int r = bind_plan(&env, &q, &plan, &e);
-	bool refused = r == 0 && report_hopeless(&plan);
-	if (r == 0 && !refused)
+	bind_plan_keep_lasting(&plan);
+	bool refused = r == 0 && plan.refusals;
+	if (refused)
+		report_hopeless(&plan);
+	else if (r == 0)
 		r = print_plan(a, &plan, &e);
 	bind_plan_fini(&plan);
 	return report_outcome(r, refused, &e);

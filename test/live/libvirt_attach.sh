@@ -101,9 +101,19 @@ expect_document
 expect_driver "$card" xhci_hcd
 expect_override "$card" none
 
-# The configuration alone.
+# The configuration alone: also of a device that is lent now, but of none that never is.
+for never in "$(address_of 1b36:000c)" 0000:00:1f.2; do
+	expect_status 3 usher attach --config vm1 "$never"
+	expect_status 3 usher attach --config --dry-run vm1 "$never"
+	expect_status 3 usher xml "$never"
+done
+expect_text '[platform]'
+expect_ok usher guests
+expect_no_text 00:1f.2
+expect_ok usher attach --config --dry-run vm1 "$nic"
 expect_ok usher attach --config --json vm1 "$nic"
 expect_document
+expect_text '"refused": false'
 expect_ok usher guests
 expect_text "$disk $nic $edu"
 expect_ok usher detach vm1 "$nic"
