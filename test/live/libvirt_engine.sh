@@ -58,6 +58,7 @@ says_later() {
 # Without libvirt nothing is taken.
 expect_status 125 libvirt_guest poweroff --device "$disk"
 expect_text "connect to libvirt at 'qemu:///system'"
+expect_text 'hint: systemctl start libvirtd'
 expect_driver "$disk" nvme
 
 write_settings
