@@ -220,9 +220,9 @@ int ability_check(const struct engine *engine, const struct guest_spec *s, struc
 			continue;
 		const struct engine *other = engine_with(a);
 		const char *object = abilities[a].object ? abilities[a].object(s) : NULL;
-		err_say(e, -EINVAL, "%s%s%s%s is not for engine '%s': %s", abilities[a].option,
-			object ? ", '" : "", object ? object : "", object ? "'," : "", engine->name,
-			n.reason);
+		err_say(e, -EINVAL, "%s%s%s%s %s not for engine '%s': %s", abilities[a].option,
+			object ? ", '" : "", object ? object : "", object ? "'," : "",
+			a == ABILITY_WORDS ? "are" : "is", engine->name, n.reason);
 		if (other)
 			err_hint(e, "leave it out, or run the guest with --engine=%s", other->name);
 		return -EINVAL;

@@ -90,6 +90,10 @@ START_TEST(a_refusal_names_an_engine_that_can)
 	ck_assert_int_eq(ability_check(&engine_qemu, &s, &e), -EINVAL);
 	ck_assert_str_eq(e.msg, "--timing is not for engine 'qemu': usher-vmm measures them");
 	ck_assert_ptr_nonnull(strstr(e.hint, "--engine=usher"));
+	ask(ABILITY_WORDS, &s);
+	ck_assert_int_eq(ability_check(&engine_ours, &s, &e), -EINVAL);
+	ck_assert_str_eq(
+		e.msg, "words after '--' are not for engine 'usher': usher-vmm takes none");
 }
 END_TEST
 
