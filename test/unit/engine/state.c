@@ -168,6 +168,22 @@ START_TEST(two_keepers_never_hold_one_name)
 }
 END_TEST
 
+/* A plan is for everyone, so it has not said this. */
+START_TEST(who_may_not_run_guests_learns_who_does)
+{
+	struct state s;
+	struct err e = {0};
+
+	ck_assert_ptr_nonnull(mkdtemp(run_dir));
+	ck_assert_int_eq(chmod(run_dir, 0555), 0);
+	ck_assert_int_eq(geteuid() == 0 ? seteuid(65534) : 0, 0);
+	ck_assert_int_eq(state_claim(run_dir, "one", &s, &e), -EACCES);
+	ck_assert_ptr_nonnull(strstr(e.hint, "usher start"));
+	ck_assert_int_eq(getuid() == 0 ? seteuid(0) : 0, 0);
+	ck_assert_int_eq(rmdir(run_dir), 0);
+}
+END_TEST
+
 SUITE("engine_state", nothing_is_left_of_a_guest, a_name_in_use_names_its_keeper,
 	a_killed_keeper_leaves_what_restore_sweeps, a_killed_keeper_leaves_no_display,
-	two_keepers_never_hold_one_name)
+	two_keepers_never_hold_one_name, who_may_not_run_guests_learns_who_does)
