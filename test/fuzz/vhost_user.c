@@ -528,7 +528,7 @@ static void conversation_have(void)
 	struct vhost_user_link l;
 
 	peer.link = &l;
-	int r = vhost_user_link_init(&l, peer_connect(), NULL);
+	int r = vhost_user_link_init(&l, peer_connect(), "disk", NULL);
 	require(r < 0 || peer.features & BIT64(VIRTIO_F_VERSION_1), "it has our version");
 	require(r == 0 || l.fd == -1, "nothing is left");
 	require(r < 0 || !(peer.settled & P_MQ) || l.queues == min_u64(peer.queues, UINT16_MAX),

@@ -512,7 +512,7 @@ static void user_fini(struct virtio_device *d)
 
 static int backend_open(struct vhost_user_device *u, int fd, struct err *e)
 {
-	int r = vhost_user_link_init(&u->link, fd, e);
+	int r = vhost_user_link_init(&u->link, fd, u->spec.name, e);
 	if (r < 0)
 		return r;
 	u->device.offered = vhost_user_kind_offered(u->kind, &u->spec, u->link.features);

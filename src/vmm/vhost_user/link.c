@@ -123,13 +123,14 @@ int vhost_user_link_ask(struct vhost_user_link *next, int fd, int64_t end_ms)
 	return r < 0 || next->features & BIT64(VIRTIO_F_VERSION_1) ? r : -EOPNOTSUPP;
 }
 
-int vhost_user_link_init(struct vhost_user_link *l, int fd, struct err *e)
+int vhost_user_link_init(struct vhost_user_link *l, int fd, const char *name, struct err *e)
 {
 	int r = vhost_user_link_ask(l, fd, clock_ms() + vhost_user_patience);
 	if (r == 0)
 		return 0;
 	vhost_user_link_fini(l);
-	return err_set(e, r, "agree with a vhost-user back end");
+	return err_say(e, r, "'%s': its back end %s", name,
+		r == -EOPNOTSUPP ? "knows nothing of virtio 1" : vhost_user_link_loss(r));
 }
 
 int vhost_user_link_renew(struct vhost_user_link *l, struct vhost_user_link *next)

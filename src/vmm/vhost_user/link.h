@@ -49,8 +49,11 @@ struct vhost_user_ring {
 	int call; /* eventfd: interrupt */
 };
 
-/* Takes over @fd, a connected stream socket. Return: 0, -errno; then @l is VHOST_USER_LINK_NONE. */
-int vhost_user_link_init(struct vhost_user_link *l, int fd, struct err *e);
+/*
+ * Takes over @fd, a connected stream socket. @name: of the device, for messages. Return: 0, -errno;
+ * then @l is VHOST_USER_LINK_NONE.
+ */
+int vhost_user_link_init(struct vhost_user_link *l, int fd, const char *name, struct err *e);
 /* Waits for a second at most (vmm/vhost_user/bound.h): without a lock. */
 void vhost_user_link_fini(struct vhost_user_link *l);
 
