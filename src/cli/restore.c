@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 struct arguments {
 	struct targets targets;
@@ -132,8 +133,10 @@ static int restore_group(struct arguments *a, const struct bind_env *env,
 	int r = bind_restore(env, l->group, a->manual, &done, &e);
 	if (r == 1)
 		report_note("group %d: left alone%s", l->group, lease_advice(l->state));
-	if (r != 1)
-		(void)audit_write_restored(LEASE_LOG, &done);
+	const int logged = r == 1 ? 0 : audit_write_restored(LEASE_LOG, &done);
+	if (logged < 0)
+		report_note("warning: %s: its return is not in the log " LEASE_LOG ": %s", object,
+			strerror(-logged));
 	if (lists->devices)
 		release_json(lists->devices, l->group, &done);
 	else

@@ -16,7 +16,7 @@ enum keeper_event {
 	KEEPER_STARTED, /* @pid runs the guest */
 	KEEPER_STOPPING, /* a signal asked for the end: number in @status */
 	KEEPER_REFUSED, /* usher-vmm made a system call that it may not, and ended by it: @error */
-	KEEPER_WARNED, /* the guest runs without a device that it has by default: @error */
+	KEEPER_WARNED, /* it runs without something that it should have, such as a device: @error */
 	KEEPER_ENDED, /* the guest is gone: @status, and @error if the keeper knows why */
 	KEEPER_WIPED, /* a device was reset, or was not: @wiped */
 	KEEPER_GIVEN, /* @group went back: @report */

@@ -20,7 +20,7 @@ struct audit {
 	const char *stuck; /* why devices did not go back; NULL: they did */
 };
 
-/* A log that cannot be written does not stop a lease. Return: 0, -errno. */
+/* Return: 0, -errno. */
 int audit_write(const struct audit *a);
 
 /*

@@ -372,6 +372,22 @@ static void memlock_end(struct keeping *k)
 	memlock_put_back(&k->memlock);
 }
 
+/* A log that cannot be written does not stop a lease, but whoever follows it hears so. */
+static void lease_log(struct keeping *k, enum lease_end why, const char *stuck)
+{
+	const struct audit a = {
+		.lease = k->l, .since = k->server.facts.since, .why = why, .stuck = stuck};
+	struct err e = {0};
+
+	int r = audit_write(&a);
+	if (r == 0)
+		return;
+	(void)err_say(&e, r, "lease '%s' is not in the log %s: %s", k->l->spec->name, k->l->log,
+		strerror(-r));
+	err_hint(&e, "'usher leases' lists leases that run");
+	news_tell(k, (struct keeper_news){.event = KEEPER_WARNED, .error = &e});
+}
+
 static void lease_begin(struct keeping *k)
 {
 	struct lease_facts *f = &k->server.facts;
@@ -384,7 +400,7 @@ static void lease_begin(struct keeping *k)
 		f->until = f->since + (time_t)k->l->for_s;
 		k->expire_ms = clock_ms() + (int64_t)k->l->for_s * 1000;
 	}
-	(void)audit_write(&(struct audit){.lease = k->l, .since = f->since});
+	lease_log(k, LEASE_RUNS, NULL);
 	lease_server_tell(&k->server, "started", INT_MIN, NULL, NULL);
 	news_tell(k, (struct keeper_news){.event = KEEPER_STARTED, .pid = getpid()});
 }
@@ -401,10 +417,7 @@ static int lease_hold(struct keeping *k, struct err *e)
 	end_await(k);
 	memlock_end(k);
 	r = devices_return(k, e);
-	(void)audit_write(&(struct audit){.lease = k->l,
-		.since = k->server.facts.since,
-		.why = k->why,
-		.stuck = r < 0 ? e->msg : NULL});
+	lease_log(k, k->why, r < 0 ? e->msg : NULL);
 	return r;
 }
 

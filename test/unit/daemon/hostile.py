@@ -134,4 +134,23 @@ def test_same_key_again(service):
         assert job.Wait()[:2] == ("done", 0)
 
 
-TESTS = [test_same_key_again, test_process_of_another, test_hoarded_descriptors, test_cut_words]
+def test_no_log(service):
+    """A log that cannot be written does not stop a lease, and the borrower hears that."""
+    folder, away = LOG.parent, LOG.parent.with_name("away")
+    if folder.exists():
+        folder.rename(away)
+    folder.touch()
+    bus = connect()
+    try:
+        _, given = manager(bus).Lease([DISK], options(key="unlogged"), timeout=60)
+        assert f"lease 'unlogged' is not in the log {LOG}: Not a directory" in given["messages"], given
+        del given  # with its descriptors
+        assert job_result(bus, manager(bus).Return("unlogged"))[:2] == ("done", 0)
+    finally:
+        folder.unlink()
+        if away.exists():
+            away.rename(folder)
+    assert no_lease()
+
+
+TESTS = [test_same_key_again, test_no_log, test_process_of_another, test_hoarded_descriptors, test_cut_words]
