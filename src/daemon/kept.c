@@ -563,6 +563,14 @@ int kept_watch(struct daemon *d)
 	return 0;
 }
 
+bool kept_is_asked(const struct daemon *d)
+{
+	for (const struct kept *k = d->kept; k; k = k->next)
+		if (!k->state)
+			return true;
+	return false;
+}
+
 void kept_close(struct daemon *d)
 {
 	while (d->kept)

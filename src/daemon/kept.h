@@ -51,6 +51,9 @@ struct kept {
 int kept_watch(struct daemon *d);
 void kept_close(struct daemon *d);
 
+/* Whether a keeper that is connected has not said yet what it has. */
+bool kept_is_asked(const struct daemon *d);
+
 /* The lease or guest that has a device; NULL: none. */
 const struct kept *kept_of_device(const struct daemon *d, struct pci_address a);
 

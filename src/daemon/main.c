@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/num.h"
@@ -20,6 +21,8 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
+
+#define KEEPERS_MS 2000 /* for keepers to say what they have, when usherd starts */
 
 /*
  * How it works
@@ -110,6 +113,27 @@ static int objects_add(struct daemon *d)
 	return r;
 }
 
+/* A signal has ended the loop. */
+static bool is_over(const struct daemon *d)
+{
+	return sd_event_get_state(d->event) == SD_EVENT_FINISHED;
+}
+
+/*
+ * Whoever gives back a lease that usherd does not know yet would be told that there is none, and
+ * who asks again for a lease would be refused. A keeper that hangs, or takes a device, has a bound.
+ */
+static int keepers_await(struct daemon *d)
+{
+	const int64_t end_ms = clock_ms() + KEEPERS_MS;
+	int r = 0;
+
+	for (int64_t left = KEEPERS_MS; r >= 0 && left > 0 && kept_is_asked(d) && !is_over(d);
+		left = end_ms - clock_ms())
+		r = sd_event_run(d->event, (uint64_t)left * 1000);
+	return r;
+}
+
 /* The name last: whoever sees it finds all objects. */
 static int bus_open(struct daemon *d)
 {
@@ -135,6 +159,9 @@ static int bus_open(struct daemon *d)
 	r = watch_start(d);
 	if (r < 0)
 		return r;
+	r = keepers_await(d);
+	if (r < 0)
+		return r;
 	/* Without the bus there is nobody to serve. */
 	(void)sd_bus_set_exit_on_disconnect(d->bus, true);
 	return sd_bus_request_name(d->bus, BUS_NAME, 0);
@@ -148,7 +175,7 @@ static int daemon_run(struct daemon *d)
 		r = bus_open(d);
 	if (r >= 0) {
 		(void)sd_notify(0, "READY=1");
-		r = sd_event_loop(d->event);
+		r = is_over(d) ? 0 : sd_event_loop(d->event);
 		(void)sd_notify(0, "STOPPING=1");
 	}
 	if (r < 0)

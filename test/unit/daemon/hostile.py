@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Messages that no library sends, words that are made to break an answer, names that come back. For service.py."""
 import os
+import signal
 import socket
 import struct
+import threading
+import time
 
 from stage_bus import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
@@ -134,6 +137,26 @@ def test_same_key_again(service):
         assert job.Wait()[:2] == ("done", 0)
 
 
+def test_first_call(service):
+    """usherd has its name when the keepers that were there have said what they have; one that hangs has a bound."""
+    for fd in lease(connect(), [DISK], key="early")[2].values():
+        os.close(fd)
+    keeper = int((LEASES / "early/keeper").read_text())
+    os.kill(keeper, signal.SIGSTOP)
+    service.daemon_kill()
+    begun = time.monotonic()
+    service.daemon_start()
+    assert time.monotonic() - begun < 10
+    service.daemon_kill()
+    threading.Timer(0.3, os.kill, (keeper, signal.SIGCONT)).start()
+    service.daemon_start()
+    bus = connect()
+    path = manager(bus).Return("early")
+    assert path != "/", "usherd does not know a lease that was there before"
+    assert job_result(bus, path)[:2] == ("done", 0)
+    assert no_lease()
+
+
 def test_no_log(service):
     """A log that cannot be written does not stop a lease, and the borrower hears that."""
     folder, away = LOG.parent, LOG.parent.with_name("away")
@@ -153,4 +176,4 @@ def test_no_log(service):
     assert no_lease()
 
 
-TESTS = [test_same_key_again, test_no_log, test_process_of_another, test_hoarded_descriptors, test_cut_words]
+TESTS = [test_same_key_again, test_first_call, test_no_log, test_process_of_another, test_hoarded_descriptors, test_cut_words]
