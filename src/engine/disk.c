@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "engine/disk/image.h"
 #include "engine/disk_claim.h"
+#include "engine/image_format.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -138,33 +139,29 @@ int disk_parse(const char *text, struct guest_disk *ret, struct err *e)
 	return r;
 }
 
-/* Images with a head of their own, which a guest would read, and overwrite, as its disk. */
+/* A guest would read, and overwrite, the head of an image of another format as its disk. */
 static int format_check(const struct guest_disk *d, int fd, struct err *e)
 {
-	static const struct {
-		const char *magic, *name, *format;
-	} formats[] = {{"QFI\xfb", "qcow2", "qcow2"}, {"KDMV", "VMDK", "vmdk"},
-		{"vhdxfile", "VHDX", "vhdx"}, {"conectix", "VHD", NULL}};
-	char head[8] = {0};
+	const struct image_format *f = NULL;
 
 	if (d->format[0])
 		return 0; /* the user knows what it is */
-
-	if (pread(fd, head, sizeof(head), 0) < 0)
-		return err_set(e, -errno, "--disk: read '%s'", d->path);
-	for (size_t i = 0; i < COUNT(formats); i++) {
-		if (memcmp(head, formats[i].magic, strlen(formats[i].magic)) != 0)
-			continue;
-		err_say(e, -EINVAL, "--disk: '%s' is a %s image, not a raw one", d->path,
-			formats[i].name);
-		if (formats[i].format)
-			err_hint(e, "say what it is: --disk %s,format=%s", d->path,
-				formats[i].format);
-		else
-			err_hint(e, "qemu-img convert -O raw makes a raw one of it");
-		return -EINVAL;
-	}
-	return 0;
+	int r = image_format_read(fd, &f);
+	if (r < 0)
+		return err_set(e, r, "--disk: read '%s'", d->path);
+	/* A raw disk that its own system has encrypted looks like luks. */
+	if (!f || strcmp(f->name, "raw") == 0 || strcmp(f->name, "luks") == 0)
+		return 0;
+	err_say(e, -EINVAL, "--disk: '%s' looks like a %s image, not a raw one", d->path, f->name);
+	if (disk_image_is_format(f->name))
+		err_hint(e,
+			"if it is one: --disk %s,format=%s; what a guest has had as a raw disk may "
+			"only look so: format=raw",
+			d->path, f->name);
+	else
+		err_hint(e, "if it is one, qemu-img convert -O raw makes a raw one of it; else "
+			    "format=raw");
+	return -EINVAL;
 }
 
 static int size_check(const struct guest_disk *d, struct disk *k, struct err *e)

@@ -107,8 +107,30 @@ START_TEST(what_is_no_disk)
 	ck_assert_int_eq(mkfifo(path, 0600), 0);
 	ck_assert_int_eq(refused("", "neither a regular file nor a block device"), -EINVAL);
 	(void)unlink(path);
-	image_make("QFI\xfb", 4096);
-	ck_assert_int_eq(refused(",ro", "is a qcow2 image"), -EINVAL);
+}
+END_TEST
+
+/* A guest would overwrite the head of it; and what only looks so is a disk if the user says it. */
+START_TEST(what_looks_like_an_image)
+{
+	static const struct {
+		const char *head, *name;
+	} rows[] = {{"QFI\xfb\2", "a qcow2 image"}, {"# Disk DescriptorFile", "a vmdk image"},
+		{"vhdxfile", "a vhdx image"}, {"conectix", "a vpc image"}, {"QED", "a qed image"},
+		{"0123456789012345678901234567890123456789012345678901234567890123\x7f\x10\xda\xbe",
+			"a vdi image"}};
+	struct disk k;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		image_make(rows[i].head, 4096);
+		ck_assert_int_eq(refused(",ro", rows[i].name), -EINVAL);
+		k = opened(",format=raw");
+		disk_close(&k);
+		(void)unlink(path);
+	}
+	image_make("LUKS\xba\xbe", 4096);
+	k = opened("");
+	disk_close(&k);
 	(void)unlink(path);
 }
 END_TEST
@@ -180,5 +202,5 @@ START_TEST(an_image_of_qemu)
 }
 END_TEST
 
-SUITE("disk", words_of_a_disk, what_is_no_disk, a_disk_has_sizes,
+SUITE("disk", words_of_a_disk, what_is_no_disk, what_looks_like_an_image, a_disk_has_sizes,
 	an_image_has_one_writer_or_many_readers, an_image_of_qemu)
