@@ -6,6 +6,7 @@
 #include "base/signals.h"
 #include "cli/loan.h"
 #include "cli/report.h"
+#include "engine/files.h"
 #include "engine/follow.h"
 #include "engine/keeper.h"
 
@@ -124,6 +125,7 @@ int detach_run(struct keeper *k, int (*leave)(const struct keeper *k))
 		keeper_main(k, ends[1], leave);
 	}
 	(void)close(ends[1]);
+	files_leave(k->spec);
 	if (keeper_pid < 0) {
 		(void)err_set(&e, -errno, "go into the background");
 		report(&e);

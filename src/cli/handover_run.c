@@ -33,6 +33,7 @@
 #include "desktop/change.h"
 #include "desktop/life.h"
 #include "desktop/scope.h"
+#include "engine/files.h"
 #include "engine/logbook.h"
 #include "host/host.h"
 
@@ -192,6 +193,7 @@ static int child_start(struct handover *x, int (*guest)(const struct keeper *k),
 		child_main(x, ends[1], guest);
 	}
 	(void)close(ends[1]);
+	files_leave(x->keeper.spec);
 	x->fd = ends[0];
 	if (x->child < 0)
 		return err_set(e, -errno, "start a keeper");

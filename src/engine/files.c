@@ -179,3 +179,9 @@ void files_close(struct guest_files *f)
 		disk_close(&f->disks[i]);
 	fd_close(&f->stats);
 }
+
+void files_leave(const struct guest_spec *s)
+{
+	if (s->files)
+		files_close(s->files);
+}

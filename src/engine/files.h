@@ -47,4 +47,10 @@ int files_check_output(const struct guest_spec *s, struct err *e);
 
 void files_close(struct guest_files *f);
 
+/*
+ * In a process that has copies of the descriptors, and is not the guest's keeper: a disk is claimed
+ * until the last of them is closed.
+ */
+void files_leave(const struct guest_spec *s);
+
 #endif

@@ -9,6 +9,7 @@
 #include "engine/clients.h"
 #include "engine/control.h"
 #include "engine/control/plug.h"
+#include "engine/files.h"
 #include "engine/fit.h"
 #include "engine/follow.h"
 #include "engine/logbook.h"
@@ -147,6 +148,7 @@ static void client_start(struct loan *l)
 		fd_close(&ends[0]);
 		fd_close(&l->signals);
 		spec_close_handed(l->k->spec);
+		files_leave(l->k->spec);
 		if (l->k->detached) {
 			(void)close(l->k->watch_fd);
 			(void)close(l->k->log_fd);

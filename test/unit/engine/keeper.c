@@ -8,6 +8,7 @@
 #include "control/client.h"
 #include "control/value.h"
 #include "engine/clients.h"
+#include "engine/files.h"
 #include "suite.h"
 #include "wire/call.h"
 #include "wire/control.h"
@@ -47,6 +48,8 @@ static int stub_prepare(const struct bind_env *env, const struct guest_spec *s,
 	program_word(&run->program, "-c");
 	program_word(&run->program, script);
 	run->calls.fd = calls_fd;
+	if (s->files)
+		disk_close(&s->files->disks[0]); /* as if the guest had it */
 	if (calls_fd < 0)
 		return 0;
 	/* No devices, in memory that children do not have: a helper that looks at them dies. */
@@ -252,19 +255,37 @@ static void pipe_fill(void)
 	(void)fcntl(news_pipe[1], F_SETFL, flags);
 }
 
-/* Nothing reads the terminal: the guest stops at once, and no news is lost. */
+static void disk_expect_free(const struct guest_disk *d, struct disk *ret)
+{
+	struct err e = {0};
+
+	ck_assert_msg(disk_open(d, ret, &e) == 0, "%s", e.msg);
+}
+
+/* Nothing reads the terminal: the guest stops at once, no news is lost, and its disk is free. */
 START_TEST(does_not_wait_for_a_stuck_reader)
 {
 	struct keeper k = keeper_make("exec sleep 100");
+	struct guest_files files = FILES_NONE;
+	struct guest_spec with_disk = spec;
+	struct guest_disk disk = {.queues = 1};
 	char text[512] = "", c;
 	size_t len = 0;
 
+	(void)snprintf(disk.path, sizeof(disk.path), "%s/disk", run_dir);
+	ck_assert_int_eq(file_replace(disk.path, text, sizeof(text), 0600), 0);
+	disk_expect_free(&disk, &files.disks[0]);
+	with_disk.files = &files;
+	k.spec = &with_disk;
 	pipe_fill();
 	pid_t pid = keeper_start(&k);
+	files_close(&files);
 	time_t begun = time(NULL);
 	(void)kill(pid, SIGTERM);
 	ck_assert_int_eq(keeper_reap(pid), 128 + SIGTERM);
 	ck_assert_int_le((int)(time(NULL) - begun), 6);
+	disk_expect_free(&disk, &files.disks[0]);
+	files_close(&files);
 	(void)close(news_pipe[1]);
 	while (read(news_pipe[0], &c, 1) == 1)
 		if (c != 'x' && len < sizeof(text) - 1)
