@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/disk_claim.h"
 
+#include "base/clean.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
@@ -13,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 /*
  * QEMU locks one byte for each permission that a user of an image has, and one for each that it
@@ -21,6 +24,8 @@
  */
 #define HAS_AT 100 /* + permission */
 #define DENIES_AT 200 /* + permission */
+
+#define LOOK_AGAIN_US 5000
 
 enum permission { PERMISSION_READ = 0, PERMISSION_WRITE = 1, PERMISSION_RESIZE = 3 };
 
@@ -163,4 +168,30 @@ int disk_claim_refuse(const char *path, dev_t number, struct err *e)
 	err_hint(
 		e, "a file system, a volume, a pool or another guest has it, or a partition of it");
 	return r;
+}
+
+static bool disk_is_claimed(const char *path, bool readonly)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)))
+		return false;
+	const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	cleanup_fd int fd = open(path, flags | (S_ISBLK(st.st_mode) ? O_EXCL : 0));
+	if (fd < 0 || S_ISBLK(st.st_mode))
+		return fd < 0 && errno == EBUSY;
+	return byte_is_locked(fd, HAS_AT + (readonly ? PERMISSION_READ : PERMISSION_WRITE));
+}
+
+/*
+ * The kernel takes the io_uring of a process apart some time after the process is gone, and until
+ * then the disk is open. If the process was killed, a write may still be on its way, so the claim
+ * is no mistake.
+ */
+void disk_claim_await_end(const char *path, bool readonly)
+{
+	const int64_t end = clock_ms() + (readonly ? DISK_CLAIM_SHARED_MS : DISK_CLAIM_PATIENCE_MS);
+
+	while (disk_is_claimed(path, readonly) && clock_ms() < end)
+		(void)usleep(LOOK_AGAIN_US);
 }

@@ -9,6 +9,7 @@
 #include "engine/clients.h"
 #include "engine/control.h"
 #include "engine/control/plug.h"
+#include "engine/disk_claim.h"
 #include "engine/files.h"
 #include "engine/fit.h"
 #include "engine/follow.h"
@@ -403,6 +404,14 @@ static void lacks_tell(struct loan *l, const struct program *p, const struct pro
 	loan_tell(l, (struct keeper_news){.event = KEEPER_WARNED, .error = &e});
 }
 
+/* Whoever hears of the guest's end may start the next one at once. */
+static void disks_await(const struct guest_spec *s)
+{
+	for (size_t i = 0; i < s->virtio_count; i++)
+		if (s->virtio[i].type == GUEST_VIRTIO_BLK)
+			disk_claim_await_end(s->virtio[i].disk.path, s->virtio[i].disk.readonly);
+}
+
 static int engine_run_to_end(struct loan *l, const struct bind_plan *plan, int *ret_status,
 	struct wipe *ret_wipe, struct err *e)
 {
@@ -425,6 +434,7 @@ static int engine_run_to_end(struct loan *l, const struct bind_plan *plan, int *
 	}
 	engine_ended(&run);
 	if (r == 0) {
+		disks_await(l->k->spec);
 		loan_tell(l, (struct keeper_news){
 				     .event = KEEPER_ENDED,
 				     .status = *ret_status,

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/disk.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/num.h"
+#include "engine/disk_claim.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -11,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char path[64];
@@ -202,5 +205,47 @@ START_TEST(an_image_of_qemu)
 }
 END_TEST
 
+/* A child has the image open for a while after its parent, as the kernel has for an io_uring. */
+START_TEST(waits_for_the_end_of_a_claim)
+{
+	image_make("", 4096);
+	struct disk k = opened("");
+	const pid_t child = fork();
+	if (child == 0) {
+		(void)usleep(200000);
+		_exit(0);
+	}
+	disk_close(&k);
+	ck_assert_int_eq(refused("", "another guest uses"), -EINVAL);
+	disk_claim_await_end(path, false);
+	k = opened("");
+	disk_close(&k);
+	ck_assert_int_eq(waitpid(child, NULL, 0), child);
+	(void)unlink(path);
+}
+END_TEST
+
+/* Others may read an image longer, and a claim that does not end is waited for a while. */
+START_TEST(waits_no_longer_than_it_makes_sense)
+{
+	image_make("", 4096);
+	struct disk k = opened(",ro");
+	int64_t begun = clock_ms();
+	disk_claim_await_end(path, true);
+	ck_assert_int_ge(clock_ms() - begun, DISK_CLAIM_SHARED_MS);
+	disk_claim_await_end("/nowhere", false);
+	disk_claim_await_end("/dev/null", false);
+	ck_assert_int_lt(clock_ms() - begun, DISK_CLAIM_PATIENCE_MS);
+	disk_close(&k);
+	k = opened("");
+	begun = clock_ms();
+	disk_claim_await_end(path, false);
+	ck_assert_int_ge(clock_ms() - begun, DISK_CLAIM_PATIENCE_MS);
+	disk_close(&k);
+	(void)unlink(path);
+}
+END_TEST
+
 SUITE("disk", words_of_a_disk, what_is_no_disk, what_looks_like_an_image, a_disk_has_sizes,
-	an_image_has_one_writer_or_many_readers, an_image_of_qemu)
+	an_image_has_one_writer_or_many_readers, an_image_of_qemu,
+	waits_for_the_end_of_a_claim, waits_no_longer_than_it_makes_sense)
