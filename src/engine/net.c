@@ -11,6 +11,7 @@
 #include "engine/net/passt.h"
 #include "program/command.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -32,23 +33,37 @@ static const char net_keys[] =
 	"and offload=off; of vhost-user path=SOCKET; of a user network forward=tcp:HOST:GUEST "
 	"and host-loopback=yes";
 
+/* Six bytes of two hexadecimal digits. sscanf() takes spaces and signs as well. */
+static bool mac_scan(const char *text, uint8_t mac[6])
+{
+	unsigned byte;
+
+	if (strlen(text) != NET_MAC_TEXT - 1)
+		return false;
+	for (unsigned i = 0; i < 6; i++) {
+		const char *at = text + 3 * i;
+		if (!isxdigit((unsigned char)at[0]) || !isxdigit((unsigned char)at[1]) ||
+			(i < 5 && at[2] != ':') || sscanf(at, "%2x", &byte) != 1)
+			return false;
+		mac[i] = (uint8_t)byte;
+	}
+	return true;
+}
+
 static int net_parse_mac(const char *text, struct guest_net *n, struct err *e)
 {
-	unsigned b[6];
-	int end = -1;
+	static const uint8_t nobody[6];
 
-	if (strlen(text) != NET_MAC_TEXT - 1 ||
-		sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
-			&end) != 6 ||
-		end != NET_MAC_TEXT - 1)
+	if (!mac_scan(text, n->mac))
 		return err_say(e, -EINVAL, "--net: mac=%.40s: not like 02:00:00:12:34:56", text);
-	if (b[0] & 1)
+	if (n->mac[0] & 1)
 		return err_say(e, -EINVAL,
 			"--net: mac=%s: a group's address; the first byte of a card's is even",
 			text);
+	if (memcmp(n->mac, nobody, sizeof(nobody)) == 0)
+		return err_say(e, -EINVAL,
+			"--net: mac=%s: no card has this address, and a driver refuses it", text);
 	n->has_mac = true;
-	for (unsigned i = 0; i < COUNT(b); i++)
-		n->mac[i] = (uint8_t)b[i];
 	return 0;
 }
 
@@ -106,8 +121,38 @@ static int net_parse_forward(char *text, struct guest_net *n, struct err *e)
 	return 0;
 }
 
-static int net_refuse_key(const char *key, struct err *e)
+/* The keys that not every card has, and those with a few values. */
+static const struct {
+	const char *key; /* with its = */
+	const char *of; /* what it is connected to */
+	const char *values; /* NULL: many */
+} net_some_keys[] = {
+	{"queues=", "tap=NAME", NULL},
+	{"vhost=", "tap=NAME", "auto nor off"},
+	{"offload=", "tap=NAME", "on nor off"},
+	{"path=", "vhost-user", NULL},
+	{"forward=", "user", NULL},
+	{"host-loopback=", "user", "yes nor no"},
+};
+
+static const char *net_kind(const struct guest_net *n)
 {
+	return n->tap[0] ? "tap=NAME" : n->backend[0] ? "vhost-user" : "user";
+}
+
+static int net_refuse_key(const char *key, const struct guest_net *n, struct err *e)
+{
+	for (size_t i = 0; i < COUNT(net_some_keys); i++) {
+		const size_t size = strlen(net_some_keys[i].key);
+		if (strncmp(key, net_some_keys[i].key, size) != 0)
+			continue;
+		if (strcmp(net_some_keys[i].of, net_kind(n)) != 0)
+			return err_say(e, -EINVAL, "--net: %.60s: this is a key of %s, not of %s",
+				key, net_some_keys[i].of, net_kind(n));
+		if (net_some_keys[i].values)
+			return err_say(e, -EINVAL, "--net: %.60s: neither %s", key,
+				net_some_keys[i].values);
+	}
 	err_say(e, -EINVAL, "--net: unknown key '%.60s'", key);
 	err_hint(e, "%s", net_keys);
 	return -EINVAL;
@@ -149,7 +194,7 @@ static int net_parse_key(char *key, struct guest_net *n, struct err *e)
 	if (n->backend[0] && strncmp(key, "path=", 5) == 0)
 		return net_parse_backend(key + 5, n, e);
 	if (!net_is_user(n))
-		return net_refuse_key(key, e);
+		return net_refuse_key(key, n, e);
 	if (strncmp(key, "forward=", 8) == 0)
 		return net_parse_forward(key + 8, n, e);
 	if (strcmp(key, "host-loopback=no") == 0)
@@ -158,7 +203,7 @@ static int net_parse_key(char *key, struct guest_net *n, struct err *e)
 		n->host_loopback = true;
 		return 0;
 	}
-	return net_refuse_key(key, e);
+	return net_refuse_key(key, n, e);
 }
 
 static int net_parse(const char *text, struct guest_net *n, struct err *e)
@@ -205,14 +250,23 @@ static void mac_derive(const char *name, size_t card, uint8_t mac[6])
 		mac[i] = (uint8_t)(hash >> (8 * i));
 }
 
+static bool net_has_same_mac(const struct guest_net *a, const struct guest_net *b)
+{
+	return a->has_mac && b->has_mac && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
+}
+
 static int net_check_others(const struct guest_spec *s, const struct guest_net *n, struct err *e)
 {
 	unsigned pairs = n->queues;
+	char mac[NET_MAC_TEXT];
 
 	for (size_t i = 0; i < s->virtio_count; i++) {
 		if (s->virtio[i].type != GUEST_VIRTIO_NET)
 			continue;
 		pairs += s->virtio[i].net.queues;
+		if (net_has_same_mac(n, &s->virtio[i].net))
+			return err_say(e, -EEXIST, "--net: two cards have the address %s",
+				net_mac_text(n->mac, mac));
 		if (strcmp(s->virtio[i].net.tap, n->tap) != 0 ||
 			strcmp(s->virtio[i].net.backend, n->backend) != 0)
 			continue;

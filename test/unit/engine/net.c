@@ -67,14 +67,16 @@ START_TEST(refuses_all_else)
 	static const char *const texts[] = {"", "tap", "tap=", "tap=a/b", "tap=..", "tap=a b",
 		"tap=sixteen-letters1", "bridge=br0", "user,", "user,x=y",
 		"user,mac=02:00:00:00:00", "user,mac=03:00:00:00:00:00",
-		"user,mac=02:00:00:00:00:0g", "user,mtu=67", "user,mtu=65536",
-		"user,mtu=", "user,forward=", "user,forward=tcp", "user,forward=tcp:22",
-		"user,forward=tcp:0:22", "user,forward=tcp:22:65536", "user,forward=sctp:22:22",
-		"user,forward=tcp:1:2:3", "user,forward=tcp:1:2,forward=tcp:1:3",
-		"user,host-loopback=maybe", "tap=a,forward=tcp:1:2",
-		"tap=a,offload=", "tap=a,queues=0", "tap=a,queues=9", "user,queues=2",
-		"tap=a,vhost=yes", "user,vhost=off", "tap=a,offload=maybe", "user,offload=off",
-		"tap=a,host-loopback=yes", "none,mtu=1500", "vhost-user",
+		"user,mac=02:00:00:00:00:0g", "user,mac=00:00:00:00:00:00",
+		"user,mac=+2:00:00:00:00:01", "user,mac=02: 0:00:00:00:01",
+		"user,mac=0x:00:00:00:00:01", "user,mac=02-00-00-00-00-01", "user,mtu=67",
+		"user,mtu=65536", "user,mtu=", "user,forward=", "user,forward=tcp",
+		"user,forward=tcp:22", "user,forward=tcp:0:22", "user,forward=tcp:22:65536",
+		"user,forward=sctp:22:22", "user,forward=tcp:1:2:3",
+		"user,forward=tcp:1:2,forward=tcp:1:3", "user,host-loopback=maybe",
+		"tap=a,forward=tcp:1:2", "tap=a,offload=", "tap=a,queues=0", "tap=a,queues=9",
+		"user,queues=2", "tap=a,vhost=yes", "user,vhost=off", "tap=a,offload=maybe",
+		"user,offload=off", "tap=a,host-loopback=yes", "none,mtu=1500", "vhost-user",
 		"vhost-user,path=", "vhost-user,path=relative", "vhost-user,path=/s,queues=2",
 		"user,path=/s", "vhost-user,path=/s,forward=tcp:1:2", "tap=a,path=/s"};
 	struct err e;
@@ -105,6 +107,42 @@ START_TEST(refuses_all_else)
 	ck_assert_int_eq(net_add(&spec, "tap=d,queues=8", &e), 0);
 	ck_assert_int_eq(net_add(&spec, "tap=e,queues=6", &e), -E2BIG);
 	ck_assert_str_eq(e.msg, "--net: more than 24 pairs of queues");
+}
+END_TEST
+
+/* A key that another card has, a value that none has, and a word that is no key. */
+START_TEST(says_what_is_wrong_with_a_key)
+{
+	static const char *const texts[][2] = {
+		{"user,queues=2", "--net: queues=2: this is a key of tap=NAME, not of user"},
+		{"tap=a,path=/s", "--net: path=/s: this is a key of vhost-user, not of tap=NAME"},
+		{"vhost-user,host-loopback=no",
+			"--net: host-loopback=no: this is a key of user, not of vhost-user"},
+		{"user,host-loopback=on", "--net: host-loopback=on: neither yes nor no"},
+		{"tap=a,vhost=on", "--net: vhost=on: neither auto nor off"},
+		{"tap=a,offload=no", "--net: offload=no: neither on nor off"},
+		{"user,bridge=a", "--net: unknown key 'bridge=a'"},
+	};
+	struct err e;
+
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		e = (struct err){0};
+		spec = (struct guest_spec){.name = "guest"};
+		ck_assert_int_eq(net_add(&spec, texts[i][0], &e), -EINVAL);
+		ck_assert_str_eq(e.msg, texts[i][1]);
+	}
+}
+END_TEST
+
+START_TEST(two_cards_have_two_addresses)
+{
+	struct err e = {0};
+
+	(void)added("user,mac=02:00:00:00:00:01");
+	ck_assert_int_eq(net_add(&spec, "tap=a,mac=02:00:00:00:00:01", &e), -EEXIST);
+	ck_assert_str_eq(e.msg, "--net: two cards have the address 02:00:00:00:00:01");
+	ck_assert_int_eq(net_add(&spec, "tap=a,mac=02:00:00:00:00:02", &e), 0);
+	ck_assert_int_eq(net_add(&spec, "tap=b", &e), 0);
 }
 END_TEST
 
@@ -175,5 +213,6 @@ START_TEST(a_forwarded_port_is_free)
 }
 END_TEST
 
-SUITE("net", has_a_tap_or_a_user_network, refuses_all_else, an_address_follows_from_the_name,
-	only_a_tap_will_do, a_forwarded_port_is_free)
+SUITE("net", has_a_tap_or_a_user_network, refuses_all_else, says_what_is_wrong_with_a_key,
+	two_cards_have_two_addresses, an_address_follows_from_the_name, only_a_tap_will_do,
+	a_forwarded_port_is_free)
