@@ -107,6 +107,47 @@ static int open_image(const struct guest_spec *s, struct guest_files *f, struct 
 					s->kernel_from, f->boot.found.initrd);
 }
 
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+	if (S_ISBLK(a->st_mode) && S_ISBLK(b->st_mode))
+		return a->st_rdev == b->st_rdev;
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/*
+ * The guest's earlier disk that is the same file as disk @i. Return: NULL: none is, or all of them
+ * only read it.
+ */
+static const struct guest_disk *find_twin(const struct guest_spec *s, size_t i)
+{
+	const struct guest_disk *d = &s->virtio[i].disk;
+	struct stat mine, other;
+
+	if (stat(d->path, &mine) < 0)
+		return NULL;
+	for (size_t n = 0; n < i; n++) {
+		const struct guest_disk *o = &s->virtio[n].disk;
+		if (s->virtio[n].type != GUEST_VIRTIO_BLK || (d->readonly && o->readonly))
+			continue;
+		if (stat(o->path, &other) == 0 && is_same_file(&mine, &other))
+			return o;
+	}
+	return NULL;
+}
+
+/* The claim would say that another guest has it. */
+static int open_disk(const struct guest_spec *s, size_t i, struct disk *ret, struct err *e)
+{
+	const struct guest_disk *twin = find_twin(s, i);
+
+	if (!twin)
+		return disk_open(&s->virtio[i].disk, ret, e);
+	err_say(e, -EINVAL, "--disk: '%s' is the guest's already, as '%s'", s->virtio[i].disk.path,
+		twin->path);
+	err_hint(e, "give each disk once; disks that the guest only reads (,ro) may be the same");
+	return -EINVAL;
+}
+
 int files_open(const struct guest_spec *s, struct guest_files *ret, struct err *e)
 {
 	*ret = FILES_NONE;
@@ -121,7 +162,7 @@ int files_open(const struct guest_spec *s, struct guest_files *ret, struct err *
 	}
 	for (size_t i = 0; r == 0 && i < s->virtio_count; i++)
 		if (s->virtio[i].type == GUEST_VIRTIO_BLK)
-			r = disk_open(&s->virtio[i].disk, &ret->disks[i], e);
+			r = open_disk(s, i, &ret->disks[i], e);
 	/* Now the disk is the guest's, and nobody else changes it. */
 	return r == 0 && s->kernel_from ? open_image(s, ret, e) : r;
 }
@@ -134,7 +175,7 @@ int files_check_disks(const struct guest_spec *s, struct err *e)
 	for (size_t i = 0; r == 0 && i < s->virtio_count; i++) {
 		if (s->virtio[i].type != GUEST_VIRTIO_BLK)
 			continue;
-		r = disk_open(&s->virtio[i].disk, &d, e);
+		r = open_disk(s, i, &d, e);
 		disk_close(&d);
 	}
 	return r;

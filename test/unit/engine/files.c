@@ -193,6 +193,45 @@ START_TEST(counts_what_is_added_to_a_command_line)
 }
 END_TEST
 
+static void disk_add(struct guest_spec *s, const char *path, bool readonly)
+{
+	struct guest_virtio *v = &s->virtio[s->virtio_count++];
+
+	*v = (struct guest_virtio){.type = GUEST_VIRTIO_BLK, .disk.queues = 1};
+	(void)snprintf(v->disk.path, sizeof(v->disk.path), "%s", path);
+	v->disk.readonly = readonly;
+}
+
+/* By whatever path: no other guest has it, and the sentence says so. */
+START_TEST(a_guest_has_a_disk_once)
+{
+	struct guest_spec s = files_setup(sizeof(struct small_kernel));
+	static const char zeroes[4096];
+	char link[72];
+
+	file_make(other, zeroes, sizeof(zeroes));
+	(void)snprintf(link, sizeof(link), "%s/link", folder);
+	ck_assert_int_eq(symlink(other, link), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		s.virtio_count = 0;
+		disk_add(&s, other, i == 1);
+		disk_add(&s, link, i == 2);
+		ck_assert_int_eq(open_and_close(&s), -EINVAL);
+		ck_assert_ptr_nonnull(strstr(e.msg, "/link' is the guest's already, as '"));
+		e = (struct err){0};
+		ck_assert_int_eq(files_check_disks(&s, &e), -EINVAL);
+		ck_assert_ptr_nonnull(strstr(e.msg, "is the guest's already"));
+	}
+	s.virtio_count = 0;
+	disk_add(&s, other, true);
+	disk_add(&s, link, true);
+	ck_assert_msg(open_and_close(&s) == 0, "%s", e.msg);
+	(void)unlink(link);
+	files_clean();
+}
+END_TEST
+
 SUITE("files", opens_what_a_guest_needs, refuses_a_kernel_cut_short,
 	refuses_what_is_no_regular_file, a_kernel_from_an_image_needs_its_format,
-	looks_at_the_place_of_the_statistics, counts_what_is_added_to_a_command_line)
+	looks_at_the_place_of_the_statistics, counts_what_is_added_to_a_command_line,
+	a_guest_has_a_disk_once)
