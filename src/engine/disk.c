@@ -65,8 +65,19 @@ static int backing_parse(const char *text, struct guest_disk *d, struct err *e)
 	return 0;
 }
 
+/* @at: where the value of @key begins. */
+static int switch_parse(const char *key, size_t at, bool *ret, struct err *e)
+{
+	*ret = strcmp(key + at, "on") == 0;
+	if (*ret || strcmp(key + at, "off") == 0)
+		return 0;
+	return err_say(e, -EINVAL, "--disk: %.40s: neither on nor off", key);
+}
+
 static int key_parse(const char *key, struct guest_disk *d, struct err *e)
 {
+	bool on = false;
+
 	if (strcmp(key, "ro") == 0) {
 		d->readonly = true;
 		return 0;
@@ -77,16 +88,15 @@ static int key_parse(const char *key, struct guest_disk *d, struct err *e)
 		return backing_parse(key + 8, d, e);
 	if (strncmp(key, "serial=", 7) == 0)
 		return serial_parse(key + 7, d, e);
-	if (strcmp(key, "direct=on") == 0 || strcmp(key, "direct=off") == 0) {
-		d->direct = key[8] == 'n' ? DISK_DIRECT_ON : DISK_DIRECT_OFF;
-		return 0;
+	if (strncmp(key, "direct=", 7) == 0) {
+		int r = switch_parse(key, 7, &on, e);
+		d->direct = on ? DISK_DIRECT_ON : DISK_DIRECT_OFF;
+		return r;
 	}
 	if (strncmp(key, "queues=", 7) == 0)
 		return queues_parse(key + 7, d, e);
-	if (strcmp(key, "poll=on") == 0 || strcmp(key, "poll=off") == 0) {
-		d->poll = key[6] == 'n';
-		return 0;
-	}
+	if (strncmp(key, "poll=", 5) == 0)
+		return switch_parse(key, 5, &d->poll, e);
 	err_say(e, -EINVAL, "--disk: unknown key '%s'", key);
 	err_hint(e, "keys: ro, format=NAME, backing=PATH, serial=TEXT, direct=on|off, queues=N, "
 		    "poll=on|off; a path cannot have a comma");

@@ -64,6 +64,8 @@ START_TEST(words_of_a_disk)
 	ck_assert_str_eq(d.backing, "/b c");
 	for (size_t i = 0; i < COUNT(wrong); i++)
 		ck_assert_msg(disk_parse(wrong[i], &d, &e) == -EINVAL, "'%s'", wrong[i]);
+	ck_assert_int_eq(disk_parse("a,poll=maybe", &d, &e), -EINVAL);
+	ck_assert_str_eq(e.msg, "--disk: poll=maybe: neither on nor off");
 	char *deep = calloc(1, 2000);
 	memset(deep, 'a', 1999);
 	ck_assert_int_eq(disk_parse(deep, &d, &e), -EINVAL);
