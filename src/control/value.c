@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <limits.h>
+#include <string.h>
 
 static struct {
 	__typeof__(json_tokener_new_ex) *tokener_new;
@@ -22,6 +23,7 @@ static struct {
 	__typeof__(json_object_array_length) *length;
 	__typeof__(json_object_array_get_idx) *at;
 	__typeof__(json_object_get_string) *text;
+	__typeof__(json_object_get_string_len) *text_length;
 	__typeof__(json_object_get_int64) *number;
 	__typeof__(json_object_get_boolean) *flag;
 	__typeof__(json_object_to_json_string_ext) *to_text;
@@ -43,6 +45,7 @@ static int load_reader(struct err *e)
 		{"json_object_array_length", &lib.length},
 		{"json_object_array_get_idx", &lib.at},
 		{"json_object_get_string", &lib.text},
+		{"json_object_get_string_len", &lib.text_length},
 		{"json_object_get_int64", &lib.number},
 		{"json_object_get_boolean", &lib.flag},
 		{"json_object_to_json_string_ext", &lib.to_text},
@@ -119,9 +122,13 @@ struct control_value *control_value_member(const struct control_value *v, const 
 	return value_of(found);
 }
 
+/* json-c makes what has more than 63 bits the least or the largest number that it has. */
 bool control_value_is_number(const struct control_value *v)
 {
-	return type_of(v) == json_type_int;
+	if (type_of(v) != json_type_int)
+		return false;
+	const int64_t n = lib.number(object_of(v));
+	return n != INT64_MIN && n != INT64_MAX;
 }
 
 bool control_value_is_flag(const struct control_value *v)
@@ -129,9 +136,11 @@ bool control_value_is_flag(const struct control_value *v)
 	return type_of(v) == json_type_boolean;
 }
 
+/* In C, a text with a NUL would be its beginning. */
 bool control_value_is_text(const struct control_value *v)
 {
-	return type_of(v) == json_type_string;
+	return type_of(v) == json_type_string &&
+	       strlen(lib.text(object_of(v))) == (size_t)lib.text_length(object_of(v));
 }
 
 bool control_value_is_list(const struct control_value *v)

@@ -57,6 +57,16 @@ START_TEST(a_change_of_nothing_is_none)
 }
 END_TEST
 
+START_TEST(a_number_has_63_bits)
+{
+	expect_refusal("{\"command\":\"state\",\"id\":-99999999999999999999}", "not an integer");
+	expect_refusal("{\"command\":\"balloon\",\"size\":9223372036854775808}",
+		"size is not a number of bytes");
+	ck_assert_int_eq(parse("{\"command\":\"state\",\"id\":9223372036854775806}"), 0);
+	ck_assert_int_eq(request.id, INT64_MAX - 1);
+}
+END_TEST
+
 START_TEST(a_detach_skips_no_check_and_has_a_bound)
 {
 	expect_refusal("{\"command\":\"detach\",\"devices\":[\"03:00.0\"],\"allow\":[]}",
@@ -101,6 +111,6 @@ START_TEST(each_purpose_is_a_restriction)
 }
 END_TEST
 
-SUITE("control_request", a_change_names_devices, a_change_of_nothing_is_none,
+SUITE("control_request", a_change_names_devices, a_change_of_nothing_is_none, a_number_has_63_bits,
 	a_detach_skips_no_check_and_has_a_bound, a_restriction_names_commands,
 	each_purpose_is_a_restriction)

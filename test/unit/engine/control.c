@@ -203,6 +203,9 @@ static const struct {
 	{"{\"command\":\"link\",\"card\":\"0123456789abcdef0123456789abcdef\",\"up\":true}\n",
 		"card is not a text"},
 	{"{\"command\":\"state\",\"disk\":\"/srv/a\"}\n", "takes no 'disk'"},
+	{"{\"command\":\"state\",\"id\":9223372036854775808}\n", "id is not an integer"},
+	{"{\"command\":\"state\\u0000\"}\n", "the request has no command"},
+	{"{\"command\":\"link\",\"card\":\"usr0\\u0000\",\"up\":true}\n", "card is not a text"},
 };
 
 START_TEST(refuses_what_is_no_request)
