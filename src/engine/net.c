@@ -404,8 +404,11 @@ static int queues_check(const struct guest_net *n, const struct tap_host *t, str
 	return -EINVAL;
 }
 
-/* As passt takes it. Return: false: another socket of the host has it. */
-static bool port_is_free(int family, const struct guest_forward *f)
+/*
+ * As passt takes it. Return: 0; -EADDRINUSE another socket of the host has it; -EACCES it is not
+ * for this user. What else fails, passt says.
+ */
+static int port_try(int family, const struct guest_forward *f)
 {
 	const union {
 		struct sockaddr any;
@@ -417,11 +420,31 @@ static bool port_is_free(int family, const struct guest_forward *f)
 	cleanup_fd int fd = socket(family, (f->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
-		return true;
+		return 0;
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	return bind(fd, &at.any, size) == 0 || errno != EADDRINUSE;
+	if (bind(fd, &at.any, size) == 0 || (errno != EADDRINUSE && errno != EACCES))
+		return 0;
+	return -errno;
+}
+
+static int port_refuse(const struct guest_forward *f, int r, struct err *e)
+{
+	const char *protocol = f->udp ? "udp" : "tcp";
+
+	if (r == -EACCES) {
+		err_say(e, -EINVAL,
+			"--net: forward=%s:%u:%u: only root may use port %u of the host", protocol,
+			f->host, f->guest, f->host);
+		err_hint(e, "forward another port: "
+			    "/proc/sys/net/ipv4/ip_unprivileged_port_start has the first for all");
+		return -EINVAL;
+	}
+	err_say(e, r, "--net: forward=%s:%u:%u: another program of the host uses port %u", protocol,
+		f->host, f->guest, f->host);
+	err_hint(e, "'ss -lpn sport = :%u' shows which one; forward another port", f->host);
+	return r;
 }
 
 /* passt goes on if it gets a port of one version of IP, and does not say that it has no other. */
@@ -429,14 +452,11 @@ static int forwards_check(const struct guest_net *n, struct err *e)
 {
 	for (size_t i = 0; i < n->forward_count; i++) {
 		const struct guest_forward *f = &n->forwards[i];
-		const char *protocol = f->udp ? "udp" : "tcp";
-		if (port_is_free(AF_INET, f) && port_is_free(AF_INET6, f))
-			continue;
-		err_say(e, -EADDRINUSE,
-			"--net: forward=%s:%u:%u: another program of the host uses port %u",
-			protocol, f->host, f->guest, f->host);
-		err_hint(e, "'ss -lpn sport = :%u' shows which one; forward another port", f->host);
-		return -EADDRINUSE;
+		int r = port_try(AF_INET, f);
+		if (r == 0)
+			r = port_try(AF_INET6, f);
+		if (r < 0)
+			return port_refuse(f, r, e);
 	}
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include "engine/net.h"
 
 #include "base/err.h"
+#include "base/file.h"
 #include "base/num.h"
 #include "suite.h"
 
@@ -12,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct guest_spec spec;
@@ -213,6 +216,43 @@ START_TEST(a_forwarded_port_is_free)
 }
 END_TEST
 
+static int low_port_check(void)
+{
+	struct err e = {0};
+
+	(void)added("user,forward=tcp:1:22");
+	if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
+		return 2;
+	return net_check(&spec, &e) == -EINVAL &&
+			       strstr(e.msg, "tcp:1:22: only root may use port 1 of the host")
+		       ? 0
+		       : 1;
+}
+
+/* passt would say that it cannot bind it, when the guest's devices are taken. */
+START_TEST(a_low_port_is_for_root)
+{
+	char folder[] = "/tmp/usher-net-XXXXXX", link[64], first[16];
+	int status = 0;
+
+	if (file_read("/proc/sys/net/ipv4/ip_unprivileged_port_start", first, sizeof(first)) < 0 ||
+		atoi(first) <= 1)
+		return; /* as in a container: it is for all */
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	ck_assert_int_eq(chmod(folder, 0755), 0);
+	(void)snprintf(link, sizeof(link), "%s/passt", folder);
+	ck_assert_int_eq(symlink("/bin/true", link), 0);
+	ck_assert_int_eq(setenv("PATH", folder, 1), 0);
+	const pid_t child = fork();
+	if (child == 0)
+		_exit(low_port_check());
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	(void)unlink(link);
+	(void)rmdir(folder);
+}
+END_TEST
+
 SUITE("net", has_a_tap_or_a_user_network, refuses_all_else, says_what_is_wrong_with_a_key,
 	two_cards_have_two_addresses, an_address_follows_from_the_name, only_a_tap_will_do,
-	a_forwarded_port_is_free)
+	a_forwarded_port_is_free, a_low_port_is_for_root)
