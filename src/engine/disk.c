@@ -266,7 +266,8 @@ static int open_refuse(const struct guest_disk *d, const struct stat *st, int r,
 		return r;
 	}
 	err_set(e, r, "--disk: open '%s'", d->path);
-	if (!d->readonly && (r == -EROFS || r == -EACCES || r == -EPERM))
+	if (!d->readonly && faccessat(AT_FDCWD, d->path, R_OK, AT_EACCESS) == 0 &&
+		(r == -EROFS || r == -EACCES || r == -EPERM))
 		err_hint(e, "the guest can read it: --disk %s,ro", d->path);
 	return r == -ENOMEM || r == -EMFILE || r == -ENFILE ? r : -EINVAL;
 }

@@ -115,6 +115,34 @@ START_TEST(what_is_no_disk)
 }
 END_TEST
 
+/* As a user without rights: the advice to read only is for who may read. */
+static int hint_check(bool hinted)
+{
+	const struct guest_disk d = parsed(path);
+	struct disk k = DISK_NONE;
+	struct err e = {0};
+
+	if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
+		return 2;
+	return disk_open(&d, &k, &e) == -EINVAL && !!strstr(e.hint, ",ro") == hinted ? 0 : 1;
+}
+
+START_TEST(advises_only_what_helps)
+{
+	image_make("", 4096);
+	for (int i = 0; i < 2; i++) {
+		int status = 0;
+		ck_assert_int_eq(chmod(path, i ? 0444 : 0), 0);
+		const pid_t child = fork();
+		if (child == 0)
+			_exit(hint_check(i));
+		ck_assert_int_eq(waitpid(child, &status, 0), child);
+		ck_assert_int_eq(status, 0);
+	}
+	(void)unlink(path);
+}
+END_TEST
+
 /* A guest would overwrite the head of it; and what only looks so is a disk if the user says it. */
 START_TEST(what_looks_like_an_image)
 {
@@ -248,6 +276,6 @@ START_TEST(waits_no_longer_than_it_makes_sense)
 }
 END_TEST
 
-SUITE("disk", words_of_a_disk, what_is_no_disk, what_looks_like_an_image, a_disk_has_sizes,
-	an_image_has_one_writer_or_many_readers, an_image_of_qemu,
+SUITE("disk", words_of_a_disk, what_is_no_disk, advises_only_what_helps, what_looks_like_an_image,
+	a_disk_has_sizes, an_image_has_one_writer_or_many_readers, an_image_of_qemu,
 	waits_for_the_end_of_a_claim, waits_no_longer_than_it_makes_sense)
