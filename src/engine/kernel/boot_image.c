@@ -42,13 +42,20 @@ struct look {
 	struct uid_lease uid;
 };
 
+/* What the user named cannot be opened; or this host has no room for one more file. */
+static int open_refuse(int r, struct err *e)
+{
+	(void)err_set(e, r, "open it");
+	return r == -ENOMEM || r == -EMFILE || r == -ENFILE ? r : -EINVAL;
+}
+
 static int disk_open_to_read(const char *path, struct err *e)
 {
 	struct stat st;
 	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
-		return err_set(e, -errno, "open it");
+		return open_refuse(-errno, e);
 	if (fstat(fd, &st) < 0)
 		return err_set(e, -errno, "stat it");
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))

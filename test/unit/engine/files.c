@@ -157,6 +157,9 @@ START_TEST(a_kernel_from_an_image_needs_its_format)
 	file_make(other, "conectix", 8);
 	ck_assert_int_eq(open_and_close(&s), -EINVAL);
 	ck_assert_ptr_nonnull(strstr(e.hint, "qemu-img convert"));
+	(void)unlink(other);
+	ck_assert_int_eq(open_and_close(&s), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(e.msg, "open it: No such file or directory"));
 	files_clean();
 }
 END_TEST
