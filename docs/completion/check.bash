@@ -68,6 +68,8 @@ _usher_compat
 
 complete_words bind --timeout ''
 [ ${#COMPREPLY[@]} -eq 0 ] || { echo "completes a number: ${COMPREPLY[*]}"; exit 1; }
+complete_words control x resize ''
+[ ${#COMPREPLY[@]} -eq 0 ] || { echo "a command behind a command: ${COMPREPLY[*]}"; exit 1; }
 complete_words list --nonsense
 [ ${#COMPREPLY[@]} -eq 0 ] || { echo "completes nonsense: ${COMPREPLY[*]}"; exit 1; }
 

@@ -80,7 +80,7 @@ static const struct {
 	{NULL, "watch", {COMPLETE_NOTHING, NULL}},
 };
 
-/* The last operand of a row may be repeated. */
+/* The last operand of a row may be repeated, but for ports and commands. */
 static const struct {
 	const char *verb;
 	enum complete_value first, rest;
@@ -134,11 +134,22 @@ struct complete_type complete_option(const char *verb, const char *option)
 	return (struct complete_type){COMPLETE_UNKNOWN, NULL};
 }
 
+static enum complete_value operand_value(size_t row, unsigned index)
+{
+	const enum complete_value rest = operands[row].rest;
+
+	if (!index)
+		return operands[row].first;
+	/* One of these, behind the guest's name. */
+	if (index > 1 && (rest == COMPLETE_PORT || rest == COMPLETE_COMMANDS))
+		return COMPLETE_NOTHING;
+	return rest;
+}
+
 struct complete_type complete_operand(const char *verb, unsigned index)
 {
 	for (size_t i = 0; i < COUNT(operands); i++)
 		if (strcmp(operands[i].verb, verb) == 0)
-			return (struct complete_type){
-				index ? operands[i].rest : operands[i].first, operands[i].words};
+			return (struct complete_type){operand_value(i, index), operands[i].words};
 	return (struct complete_type){COMPLETE_UNKNOWN, NULL};
 }
