@@ -25,7 +25,8 @@ def arguments():
     parser.add_argument("--iommu", default="intel", choices=list(machine.IOMMUS))
     parser.add_argument("--no-kvm", action="store_true", help="a CPU without virtualisation: no /dev/kvm")
     parser.add_argument("--memory", default="2G")
-    parser.add_argument("--kernel", metavar="VERSION", help="a version that apt knows, such as 6.1")
+    parser.add_argument("--kernel", metavar="VERSION", help="a version that apt knows, such as 6.1;"
+                        " small: our own, as for guests")
     parser.add_argument("--guest", default="same", choices=["same", "small"], help="the kernel of guests"
                         " in there: the same one, or a small one of our own, built once (about 10 minutes)")
     parser.add_argument("--disk", default="none", choices=["none", "debian"], help="one more disk: Debian's,"

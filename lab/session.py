@@ -53,7 +53,7 @@ def run(wish, command=None, *, timeout=None, on_stdout=None, on_stderr=None, qmp
     """Boots, runs the command (None: a shell), and returns its exit status."""
     at_terminal = command is None and os.isatty(0)
     with contextlib.ExitStack() as stack:
-        booted = kernel.find(wish.kernel)
+        booted = small.find() if wish.kernel == "small" else kernel.find(wish.kernel)
         archive = boot_archive(wish, booted)
         persist = None
         if wish.persist:

@@ -9,7 +9,7 @@ Executable files are tests, which source the others. The first comment lines say
   # iommu: none           intel, virtio or none
   # kvm: no               a CPU without virtualisation
   # memory: 3G
-  # kernel: 6.1
+  # kernel: 6.1           small: lab/small.py's, which has IOMMUFD
   # guest: small          the kernel of guests: lab/small.py's; otherwise the emulated host's own
   # program: fio          one of this machine, on a disk for guests: lab/programs.py
   # disk: debian          /dev/image is a disk with Debian 12 (lab/debian.py); the same is in the
@@ -225,9 +225,9 @@ def seconds_of(batch):
 def fetch_files(tests):
     """Now, because a kernel that is being built would slow down a test beside it."""
     with contextlib.suppress(cache.LabError):  # those who need it report it
-        for version in {test.wish.kernel for test in tests}:
+        for version in {test.wish.kernel for test in tests} - {"small"}:
             kernel.find(version)
-        if any(test.wish.guest == "small" for test in tests):
+        if any("small" in (test.wish.guest, test.wish.kernel) for test in tests):
             small.find()
         for program in {test.program for test in tests if test.program}:
             programs.image(program)
