@@ -266,6 +266,17 @@ static bool next_question(struct request *q)
 	return true;
 }
 
+/* A busy host may not start it in time, and it may end before it answers. */
+static const char *explain_silence(sd_bus_message *m)
+{
+	const bool is_absent =
+		sd_bus_message_is_method_error(m, SD_BUS_ERROR_SERVICE_UNKNOWN) > 0 ||
+		sd_bus_message_is_method_error(m, SD_BUS_ERROR_NAME_HAS_NO_OWNER) > 0;
+
+	return is_absent ? "polkit does not run, and without it only root may do this"
+			 : "polkit has not answered: try again";
+}
+
 static int on_polkit(sd_bus_message *m, void *arg, sd_bus_error *error)
 {
 	struct request *q = arg;
@@ -273,7 +284,7 @@ static int on_polkit(sd_bus_message *m, void *arg, sd_bus_error *error)
 
 	q->slot = sd_bus_slot_unref(q->slot);
 	if (sd_bus_message_is_method_error(m, NULL)) {
-		request_deny(q, "polkit does not run, and without it only root may do this");
+		request_deny(q, explain_silence(m));
 		return 0;
 	}
 	int r = sd_bus_message_enter_container(m, 'r', "bba{ss}");

@@ -157,6 +157,23 @@ def test_first_call(service):
     assert no_lease()
 
 
+def test_polkit_ends(service):
+    """Whoever is refused because polkit has not answered hears that, and not that it does not run."""
+    def says(bus):
+        try:
+            return lease(bus, [DISK])[0]
+        except dbus.DBusException as error:
+            return error.get_dbus_message()
+
+    os.kill(service.polkit.pid, signal.SIGSTOP)
+    threading.Timer(0.5, service.polkit.kill).start()
+    try:
+        assert ask(MEMBER, says) == f"lease {DISK}: polkit has not answered: try again"
+    finally:
+        service.polkit.wait()
+        service.polkit_start()
+
+
 def test_no_log(service):
     """A log that cannot be written does not stop a lease, and the borrower hears that."""
     folder, away = LOG.parent, LOG.parent.with_name("away")
@@ -176,4 +193,4 @@ def test_no_log(service):
     assert no_lease()
 
 
-TESTS = [test_same_key_again, test_first_call, test_no_log, test_process_of_another, test_hoarded_descriptors, test_cut_words]
+TESTS = [test_same_key_again, test_first_call, test_polkit_ends, test_no_log, test_process_of_another, test_hoarded_descriptors, test_cut_words]
