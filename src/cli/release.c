@@ -86,7 +86,8 @@ static int release_groups(struct arguments *a, const int *groups, int count, str
 		struct bind_report done = BIND_REPORT_NONE;
 		a->giving.group = groups[i];
 		int r = bind_release(&a->env, &a->giving, &done, &e);
-		const int logged = a->targets.dry_run ? 0 : audit_write_restored(LEASE_LOG, &done);
+		const int logged =
+			a->targets.dry_run ? 0 : audit_write_restored(LEASE_LOG, r, &done);
 		if (logged < 0)
 			report_note("warning: group %d: its return is not in the log " LEASE_LOG
 				    ": %s",

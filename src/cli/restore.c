@@ -133,7 +133,7 @@ static int restore_group(struct arguments *a, const struct bind_env *env,
 	int r = bind_restore(env, l->group, a->manual, &done, &e);
 	if (r == 1)
 		report_note("group %d: left alone%s", l->group, lease_advice(l->state));
-	const int logged = r == 1 ? 0 : audit_write_restored(LEASE_LOG, &done);
+	const int logged = audit_write_restored(LEASE_LOG, r, &done);
 	if (logged < 0)
 		report_note("warning: %s: its return is not in the log " LEASE_LOG ": %s", object,
 			strerror(-logged));

@@ -135,7 +135,7 @@ static size_t put_returned(struct control_line *l, const struct bind_report *don
 	return count;
 }
 
-int audit_write_restored(const char *log, const struct bind_report *done)
+int audit_write_restored(const char *log, int code, const struct bind_report *done)
 {
 	const size_t prefix = strlen(BIND_OWNER_LEASE);
 	char line[AUDIT_LINE_MAX];
@@ -147,7 +147,7 @@ int audit_write_restored(const char *log, const struct bind_report *done)
 	put_time(&l, "time", time(NULL));
 	control_line_text(&l, "event", "restored");
 	control_line_text(&l, "lease", done->owner.name + prefix);
-	if (!put_returned(&l, done))
+	if (!put_returned(&l, done) && code)
 		return 0;
 	return line_append(log, line, control_line_end(&l));
 }

@@ -25,9 +25,10 @@ int audit_write(const struct audit *a);
 
 /*
  * Devices that a lease has left on VFIO are back: its keeper was killed, or a process had them
- * open. @done: of bind_restore() or bind_release(); for other owners than leases nothing is logged.
- * Return: likewise.
+ * open. @code and @done: of bind_restore() or bind_release(). Nothing is logged for other owners
+ * than leases, or if no device has gone back; but a lease of devices that were bound manually is
+ * over when these stay. Return: likewise.
  */
-int audit_write_restored(const char *log, const struct bind_report *done);
+int audit_write_restored(const char *log, int code, const struct bind_report *done);
 
 #endif

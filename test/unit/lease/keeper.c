@@ -11,7 +11,6 @@
 #include "bind/owner.h"
 #include "control/client.h"
 #include "control/value.h"
-#include "lease/audit.h"
 #include "lease/borrow.h"
 #include "lease/holders.h"
 #include "lease/model_devices.h"
@@ -27,7 +26,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -571,24 +569,6 @@ START_TEST(a_lease_is_no_guest)
 }
 END_TEST
 
-START_TEST(the_log_is_bounded)
-{
-	const struct audit a = {.lease = &lease, .since = 1000};
-	char old[112];
-	struct stat st;
-
-	lease_set();
-	for (unsigned i = 0; i < 16000; i++)
-		ck_assert_int_eq(audit_write(&a), 0);
-	ck_assert_int_eq(stat(log_path, &st), 0);
-	ck_assert_int_le(st.st_size, AUDIT_MAX);
-	(void)snprintf(old, sizeof(old), "%s.1", log_path);
-	ck_assert_int_eq(stat(old, &st), 0);
-	ck_assert_int_le(st.st_size, AUDIT_MAX);
-	ck_assert_int_ge(st.st_size, AUDIT_MAX / 2);
-}
-END_TEST
-
 SUITE("lease/keeper", a_borrower_gets_the_descriptors, the_borrowers_end_ends_the_lease,
 	the_limit_of_locked_memory_is_put_back, a_later_process_of_that_id_is_no_borrower,
 	a_name_is_one_lease, another_lease_does_not_get_the_group, a_lease_expires,
@@ -597,4 +577,4 @@ SUITE("lease/keeper", a_borrower_gets_the_descriptors, the_borrowers_end_ends_th
 	a_message_with_a_descriptor_is_a_guess, a_guess_kills_the_borrower_alone,
 	a_keeper_that_hangs_is_named, an_unreset_device_stays,
 	a_device_that_does_not_open_goes_back, a_client_that_never_reads_waits_alone,
-	a_lease_is_no_guest, the_log_is_bounded)
+	a_lease_is_no_guest)
