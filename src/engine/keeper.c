@@ -539,7 +539,7 @@ static int name_claim(struct loan *l, struct err *e)
 
 	int r = state_claim(k->env.state, k->spec->name, &l->state, e);
 	if (r < 0)
-		return r;
+		return k->engine->is_program ? r : state_explain(r, e);
 	(void)snprintf(path, sizeof(path), "%s/socket", l->state.dir);
 	r = clients_listen(&l->clients, path);
 	if (r < 0)

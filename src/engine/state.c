@@ -101,13 +101,6 @@ static int folder_claim(const char *run_dir, const char *name, struct state *ret
 	return r;
 }
 
-static int user_refuse(const char *run_dir, const char *name, struct err *e)
-{
-	(void)err_set(e, -EACCES, "lock %s/%s/%s", run_dir, folders[STATE_GUEST], name);
-	err_hint(e, "root runs guests; one that root has saved, usherd starts: usher start NAME");
-	return -EACCES;
-}
-
 static int kind_claim(enum state_kind kind, const char *run_dir, const char *name,
 	struct state *ret, struct err *e)
 {
@@ -118,8 +111,6 @@ static int kind_claim(enum state_kind kind, const char *run_dir, const char *nam
 	int r = folder_claim(run_dir, name, ret, pid);
 	if (r == -EWOULDBLOCK)
 		return report_busy_name(kind, name, pid, e);
-	if (r == -EACCES && kind == STATE_GUEST)
-		return user_refuse(run_dir, name, e);
 	if (r < 0)
 		return err_set(e, r, "lock %s/%s/%s", run_dir, folders[kind], name);
 	/* Of an earlier keeper that was killed. */
@@ -135,6 +126,14 @@ static int kind_claim(enum state_kind kind, const char *run_dir, const char *nam
 int state_claim(const char *run_dir, const char *name, struct state *ret, struct err *e)
 {
 	return kind_claim(STATE_GUEST, run_dir, name, ret, e);
+}
+
+int state_explain(int r, struct err *e)
+{
+	if (r == -EACCES)
+		err_hint(e, "root runs guests; one that root has saved, usherd starts: usher start "
+			    "NAME");
+	return r;
 }
 
 int state_claim_lease(const char *run_dir, const char *name, struct state *ret, struct err *e)

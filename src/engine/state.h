@@ -33,6 +33,8 @@ const char *state_run_dir(void);
  * -errno.
  */
 int state_claim(const char *run_dir, const char *name, struct state *ret, struct err *e);
+/* Why an ordinary user may not claim a guest's name: @r of state_claim(). Return: @r. */
+int state_explain(int r, struct err *e);
 int state_claim_lease(const char *run_dir, const char *name, struct state *ret, struct err *e);
 /* Notes who runs the guest. Return: 0, -errno. */
 int state_engine(struct state *s, pid_t pid);

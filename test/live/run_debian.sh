@@ -107,7 +107,7 @@ print("host: serves", flush=True)
 END
 python3 "$work/serve.py" "$work/file" >"$work/served" 2>&1 &
 at_exit "kill -9 $! 2>/dev/null"
-wait_until 30 grep -q 'host: serves' "$work/served"
+wait_until 120 grep -q 'host: serves' "$work/served"
 ssh-keygen -q -t ed25519 -N '' -f "$work/key" || fail 'no key for ssh'
 
 # In the background, as a person has it; the console is a viewer's.
