@@ -36,6 +36,7 @@ static const struct {
 	CALL(json_object_get_int64),
 	CALL(json_object_get_object),
 	CALL(json_object_get_string),
+	CALL(json_object_get_string_len),
 	CALL(json_object_get_type),
 	CALL(json_object_new_array),
 	CALL(json_object_new_boolean),
