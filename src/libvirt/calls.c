@@ -6,6 +6,7 @@
 #include "base/num.h"
 #include "libvirt/uri.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -36,6 +37,22 @@ const char *libvirt_calls_reason(void)
 	virErrorPtr why = vir.virGetLastError();
 
 	return why && why->message ? why->message : "libvirt does not say why";
+}
+
+int libvirt_calls_explain(const char *uri, struct err *e)
+{
+	virErrorPtr why = vir.virGetLastError();
+	const int code = why ? why->code : 0;
+
+	(void)err_say(e, -EIO, "connect to libvirt at '%s': %s", uri, libvirt_calls_reason());
+	if (!libvirt_uri_is_local(uri) || !libvirt_uri_is_system(uri))
+		return -EIO;
+	if (code == VIR_ERR_AUTH_FAILED || code == VIR_ERR_AUTH_CANCELLED ||
+		(code == VIR_ERR_SYSTEM_ERROR && why->int1 == EACCES))
+		err_hint(e, "run as root, or as a member of the group libvirt");
+	else if (code == VIR_ERR_SYSTEM_ERROR)
+		err_hint(e, "systemctl start libvirtd; or virtqemud, where that is the daemon");
+	return -EIO;
 }
 
 /* libvirt's library waits for ever for a daemon that accepts a connection and is stuck. */

@@ -65,6 +65,9 @@ int libvirt_calls_load(struct err *e);
  */
 virConnectPtr libvirt_calls_connect(const char *uri, bool readonly);
 
+/* Why there is no connection, and what to do about this host's daemon. Return: -EIO. */
+int libvirt_calls_explain(const char *uri, struct err *e);
+
 /* Has libvirt close a connection whose other side is stuck. The caller runs libvirt's events. */
 void libvirt_calls_watch(virConnectPtr c);
 

@@ -29,23 +29,6 @@ static int say_failure(struct err *e, const char *what, const char *object)
 	return err_say(e, -EIO, "%s '%s': %s", what, object, libvirt_calls_reason());
 }
 
-/* Of this host's daemon: it does not run, or the user may not ask it. */
-static int say_no_daemon(struct err *e, const char *uri)
-{
-	virErrorPtr why = vir.virGetLastError();
-	const int code = why ? why->code : 0;
-
-	(void)say_failure(e, "connect to libvirt at", uri);
-	if (!libvirt_uri_is_local(uri) || !libvirt_uri_is_system(uri))
-		return -EIO;
-	if (code == VIR_ERR_AUTH_FAILED || code == VIR_ERR_AUTH_CANCELLED ||
-		(code == VIR_ERR_SYSTEM_ERROR && why->int1 == EACCES))
-		err_hint(e, "run as root, or as a member of the group libvirt");
-	else if (code == VIR_ERR_SYSTEM_ERROR)
-		err_hint(e, "systemctl start libvirtd; or virtqemud, where that is the daemon");
-	return -EIO;
-}
-
 __attribute__((noreturn)) static void *events_run(void *arg)
 {
 	for (;;)
@@ -85,7 +68,7 @@ int libvirt_connect(const char *uri, bool readonly, struct libvirt_connection **
 	c->connection = libvirt_calls_connect(uri, readonly);
 	if (!c->connection) {
 		free(c);
-		return say_no_daemon(e, uri);
+		return libvirt_calls_explain(uri, e);
 	}
 	if (has_events)
 		libvirt_calls_watch(c->connection);

@@ -357,8 +357,7 @@ static int runner_connect(struct runner *n, struct err *e)
 		return err_say(e, -EIO, "libvirt has no loop: %s", libvirt_calls_reason());
 	n->connection = libvirt_calls_connect(n->uri, false);
 	if (!n->connection)
-		return err_say(
-			e, -EIO, "connect to libvirt at '%s': %s", n->uri, libvirt_calls_reason());
+		return libvirt_calls_explain(n->uri, e);
 	libvirt_calls_watch(n->connection);
 	return 0;
 }
