@@ -95,13 +95,19 @@ def test_mute_keeper(service):
 
 
 def accept_from(listener, pid, others):
-    """The connection of that process; others, such as that of usherd's monitor, are kept."""
+    """The connection of that process; others, such as that of usherd's monitor, are kept.
+
+    usherd closes one whose socket was made while it looked, and says nothing there: it comes again.
+    """
     while True:
         client = listener.accept()[0]
         client.settimeout(10)
-        if struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0] == pid:
+        if struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0] != pid:
+            others.append(client)
+        elif client.recv(1, socket.MSG_PEEK):
             return client
-        others.append(client)
+        else:
+            client.close()
 
 
 def test_late_keeper(service):
