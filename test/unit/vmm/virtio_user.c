@@ -332,13 +332,8 @@ END_TEST
 /* One without a note that was lost: its work is over, and the next driver begins anew. */
 START_TEST(a_back_end_that_is_there_again_serves_the_next_driver)
 {
-	struct err e = {0};
-
-	user_describe(GOOD, 0);
-	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
+	device_bring_up();
 	machine.keeper.ops = &keeper_lends;
-	driver_set_up();
-	driver_go();
 	user_await(VHOST_USER_SET_VRING_ENABLE, 2);
 	lent = 0;
 	(void)shutdown(user.fd, SHUT_RDWR);
@@ -375,13 +370,8 @@ END_TEST
 /* It is there again, and answers nothing: the guest's end does not wait for it. */
 START_TEST(nobody_waits_for_a_back_end_that_is_there_again_and_silent)
 {
-	struct err e = {0};
-
-	user_describe(GOOD, 0);
-	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
+	device_bring_up();
 	machine.keeper.ops = &keeper_lends;
-	driver_set_up();
-	driver_go();
 	user_await(VHOST_USER_SET_VRING_ENABLE, 2);
 	const int64_t begun = clock_ms();
 	lent = 2;
@@ -404,13 +394,8 @@ END_TEST
 /* Nor does a driver's reset wait long; and one that answers later serves the driver after that. */
 START_TEST(a_driver_waits_little_for_a_back_end_that_is_silent)
 {
-	struct err e = {0};
-
-	user_describe(GOOD, 0);
-	ck_assert_msg(user_start(&e) == 0, "%s", e.msg);
+	device_bring_up();
 	machine.keeper.ops = &keeper_lends;
-	driver_set_up();
-	driver_go();
 	user_await(VHOST_USER_SET_VRING_ENABLE, 2);
 	lent = 2;
 	user.misdeed = SILENT;
