@@ -51,7 +51,7 @@ struct kept {
 int kept_watch(struct daemon *d);
 void kept_close(struct daemon *d);
 
-/* Whether a keeper that is connected has not said yet what it has. */
+/* Whether usherd still waits for the first answer of a keeper that it has asked. */
 bool kept_is_asked(const struct daemon *d);
 
 /* The lease or guest that has a device; NULL: none. */

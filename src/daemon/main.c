@@ -22,7 +22,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#define KEEPERS_MS 2000 /* for keepers to say what they have, when usherd starts */
+#define KEEPERS_MS 2000 /* so long usherd waits at its start for the answers of keepers */
 
 /*
  * How it works
