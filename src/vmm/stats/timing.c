@@ -3,6 +3,7 @@
 
 #include "base/clean.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "vmm/cpu.h"
 #include "vmm/pass/device.h"
 #include "vmm/pass/domain.h"
@@ -59,15 +60,27 @@ void timing_mark(struct timing *t, const char *name)
 	uint64_t now = now_ns();
 
 	if (t->count < TIMING_PHASES_MAX)
-		t->phases[t->count++] = (struct timing_phase){name, now - t->last_ns};
+		t->phases[t->count++] = (struct timing_phase){name, now - t->last_ns, ioctls.ns};
 	t->last_ns = now;
+}
+
+/* The ioctls of the phases that had begun before @ns: no finer clock has run. */
+static uint64_t ioctls_before(const struct timing *t, uint64_t ns)
+{
+	uint64_t begin = t->start_ns, sum = 0;
+
+	for (size_t i = 0; i < t->count && begin < ns; i++) {
+		begin += t->phases[i].ns;
+		sum = t->phases[i].ioctl_ns;
+	}
+	return sum;
 }
 
 void timing_wait_over(struct timing *t, uint64_t ready_ns)
 {
 	timing_mark(t, "wait");
-	t->ready_ns = ready_ns > t->start_ns && ready_ns < t->last_ns ? ready_ns : t->last_ns;
-	t->parallel_ns = ioctls.ns;
+	t->ready_ns = max_u64(t->start_ns, min_u64(ready_ns, t->last_ns));
+	t->parallel_ns = ioctls_before(t, t->ready_ns);
 }
 
 void timing_enter(struct timing *t)

@@ -16,6 +16,7 @@ struct vm;
 struct timing_phase {
 	const char *name;
 	uint64_t ns;
+	uint64_t ioctl_ns; /* of all ioctls until its end */
 };
 
 struct timing {
@@ -34,7 +35,10 @@ void timing_start(struct timing *t);
 /* Ends the phase that began with the last mark. @name: static text. */
 void timing_mark(struct timing *t, const char *name);
 
-/* Ends the wait for the keeper, which has opened all devices at @ready_ns, by CLOCK_MONOTONIC. */
+/*
+ * Ends the wait for the keeper, which has opened all devices at @ready_ns, by CLOCK_MONOTONIC. It
+ * may have been ready before this program began: all of the start is this program's own time then.
+ */
 void timing_wait_over(struct timing *t, uint64_t ready_ns);
 
 /* The guest is about to run. */
