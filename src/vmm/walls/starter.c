@@ -19,7 +19,9 @@
  * and waits on a futex.
  *
  * Whoever asks for a thread waits until that has its filter. Without filters (tests) there is no
- * starter, and the caller makes the thread.
+ * starter, and the caller makes the thread. Each change from one thread to another costs a start
+ * some tenths of a millisecond: the main thread makes its descriptors itself, and who asks for a
+ * thread hears from that alone.
  */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -56,16 +58,21 @@ WALL_CALL(main | worker | outbox | disk, madvise, MADV_DONTNEED);
 WALL_REFUSE(vcpu, rt_sigprocmask, EPERM);
 WALL_REFUSE(vcpu, madvise, EPERM);
 
+static _Thread_local bool has_parent; /* this thread is not the main one */
+
 static void *birth_run(void *arg)
 {
 	struct birth *b = arg;
 	void *(*run)(void *) = b->run;
 	void *own = b->arg;
 
-	(void)pthread_setname_np(pthread_self(), b->name);
+	has_parent = true;
+	b->thread = pthread_self();
+	b->is_born = true;
+	(void)pthread_setname_np(b->thread, b->name);
 	int r = filter_enter(b->kind);
 	b->result = r;
-	(void)sem_post(&b->entered); /* @b is gone */
+	(void)sem_post(&b->errand.done); /* @b is gone */
 	return r < 0 ? NULL : run(own);
 }
 
@@ -73,13 +80,18 @@ static void birth_give(struct errand *e)
 {
 	struct birth *b = container_of(e, struct birth, errand);
 	pthread_attr_t attr;
+	pthread_t thread;
 
 	if (b->ended)
 		(void)pthread_join(*b->ended, NULL);
 	(void)pthread_attr_init(&attr);
 	(void)pthread_attr_setstacksize(&attr, STACK_SIZE);
-	b->result = -pthread_create(&b->thread, &attr, birth_run, b);
+	int r = -pthread_create(&thread, &attr, birth_run, b);
 	(void)pthread_attr_destroy(&attr);
+	if (r == 0)
+		return; /* @b may be gone */
+	b->result = r;
+	(void)sem_post(&e->done);
 }
 
 /* Under the lock. */
@@ -100,8 +112,7 @@ static void *starter_thread(void *arg)
 			(void)pthread_cond_wait(&starter.asked, &starter.lock);
 		struct errand *e = errand_take();
 		(void)pthread_mutex_unlock(&starter.lock);
-		e->run(e);
-		(void)sem_post(&e->done);
+		e->run(e); /* @e is gone */
 		(void)pthread_mutex_lock(&starter.lock);
 	}
 	return NULL;
@@ -117,9 +128,11 @@ static bool errand_ask(struct errand *e)
 		while (*end)
 			end = &(*end)->next;
 		*end = e;
-		(void)pthread_cond_signal(&starter.asked);
 	}
 	(void)pthread_mutex_unlock(&starter.lock);
+	/* Not under the lock, which the starter needs as it wakes up. */
+	if (runs)
+		(void)pthread_cond_signal(&starter.asked);
 	return runs;
 }
 
@@ -133,21 +146,17 @@ static void errand_run(struct errand *e)
 {
 	e->next = NULL;
 	(void)sem_init(&e->done, 0, 0);
-	if (errand_ask(e))
-		semaphore_wait(&e->done);
-	else
+	if (!errand_ask(e))
 		e->run(e);
+	semaphore_wait(&e->done);
 }
 
 int starter_make(struct birth *b)
 {
 	b->errand.run = birth_give;
-	(void)sem_init(&b->entered, 0, 0);
+	b->is_born = false;
 	errand_run(&b->errand);
-	if (b->result < 0)
-		return b->result;
-	semaphore_wait(&b->entered);
-	if (b->result < 0)
+	if (b->result < 0 && b->is_born)
 		(void)pthread_join(b->thread, NULL);
 	return b->result;
 }
@@ -157,21 +166,29 @@ struct descriptor {
 	int fd;
 };
 
-WALL_CALL(starter, eventfd2);
+WALL_CALL(main | starter, eventfd2);
 
-static void descriptor_make(struct errand *e)
+static int descriptor_make(void)
+{
+	const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static void descriptor_give(struct errand *e)
 {
 	struct descriptor *d = container_of(e, struct descriptor, errand);
 
-	d->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (d->fd < 0)
-		d->fd = -errno;
+	d->fd = descriptor_make();
+	(void)sem_post(&e->done);
 }
 
 int starter_eventfd(void)
 {
-	struct descriptor d = {.errand.run = descriptor_make};
+	struct descriptor d = {.errand.run = descriptor_give};
 
+	if (!has_parent)
+		return descriptor_make();
 	errand_run(&d.errand);
 	return d.fd;
 }

@@ -10,7 +10,7 @@
 
 /* What the starter does for another thread, which waits. */
 struct errand {
-	void (*run)(struct errand *e);
+	void (*run)(struct errand *e); /* sees to it that @done is posted, after which @e is gone */
 	sem_t done;
 	struct errand *next;
 };
@@ -24,8 +24,8 @@ struct birth {
 	void *arg;
 	const pthread_t *ended; /* a thread to join first; NULL: none */
 	pthread_t thread; /* of a birth that succeeded */
+	bool is_born;
 	int result;
-	sem_t entered;
 };
 
 /* Has a thread make all others from now on. Context: one thread. Return: 0, -errno. */
