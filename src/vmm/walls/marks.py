@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Compiles the marks of usher-vmm (mark.h) into one seccomp filter for each kind of thread.
 
-marks.py TOP TABLE.c DEPFILE   writes the filters as C, for the build
-marks.py --list TOP            prints the list, which test/golden/walls.txt has
+marks.py TOP TABLE.c DEPFILE COMPILER…   writes the filters as C, for the build
+marks.py --list TOP                      prints the list, which test/golden/walls.txt has
 """
 import os
 import re
+import subprocess
 import sys
 
 MARK = re.compile(r"^WALL_(CALL|REFUSE)\(([^;]*)\);", re.M)
@@ -18,6 +19,8 @@ ARGUMENT = {"ioctl": 1, "fcntl": 1, "prctl": 0, "madvise": 2, "seccomp": 0}
 # Memory is never made executable; a new thread is never a new process.
 WITHOUT = {"mmap": (2, "PROT_EXEC"), "mprotect": (2, "PROT_EXEC")}
 WITH = {"clone": (0, "CLONE_THREAD")}
+LEAF = 4  # calls that are compared one by one: fewer of them make the filters longer
+FARTHEST = 255  # instructions that a test jumps over: a field of one byte
 INCLUDES = ["linux/audit.h", "linux/filter.h", "linux/if_tun.h", "linux/kvm.h",
             "linux/seccomp.h", "linux/vfio.h", "linux/vhost.h", "fcntl.h", "sched.h", "stddef.h",
             "sys/ioctl.h", "sys/mman.h", "sys/prctl.h", "sys/syscall.h"]
@@ -87,7 +90,7 @@ def without_permitted(calls, refused):
 
 
 def ordered(calls):
-    """ioctl comes first: KVM_RUN is what a processor asks for most."""
+    """ioctl comes first, as in the filters."""
     return sorted(calls, key=lambda call: (call != "ioctl", call))
 
 
@@ -107,46 +110,77 @@ def verdict(what):
 ALLOW, TRAP = verdict("SECCOMP_RET_ALLOW"), verdict("SECCOMP_RET_TRAP")
 
 
+def jump(test, value, if_true, if_false):
+    return f"\tBPF_JUMP(BPF_JMP | BPF_{test} | BPF_K, {value}, {if_true}, {if_false}),"
+
+
+def among(values):
+    """Permits what is one of @values, and nothing else."""
+    return [jump("JEQ", value, len(values) - n, 0) for n, value in enumerate(values)] + [TRAP] + [ALLOW] * bool(values)
+
+
 def body(call, requests):
     """What follows when the number is that of @call."""
     if call in ARGUMENT:
-        lines = [argument(ARGUMENT[call])]
-        for request in ordered_requests(requests):
-            lines += [f"\tBPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)({request}), 0, 1),",
-                      ALLOW]
-        return lines + [TRAP]
+        return [argument(ARGUMENT[call]),
+                *among([f"(uint32_t)({request})" for request in ordered_requests(requests)])]
     if call in WITHOUT or call in WITH:
         index, bit = (WITHOUT if call in WITHOUT else WITH)[call]
         first, second = (TRAP, ALLOW) if call in WITHOUT else (ALLOW, TRAP)
-        return [argument(index), f"\tBPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, {bit}, 0, 1),",
-                first, second]
+        return [argument(index), jump("JSET", bit, 0, 1), first, second]
     return [ALLOW]
 
 
-def program(kind, calls, refused):
-    lines = [f"static const struct sock_filter {kind}_code[] = {{",
-             "\tBPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),",
-             "\tBPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),", TRAP,
-             "\tBPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),"]
-    bodies = {call: body(call, calls[call]) for call in ordered(calls)}
-    for call in sorted(refused):
+def if_call(call, inside):
+    return [jump("JEQ", f"SYS_{call}", 0, len(inside)), *inside]
+
+
+def search(bodies):
+    """@bodies: [(call, what follows)], by number."""
+    if len(bodies) <= LEAF:
+        lines = [line for call, inside in bodies if inside != [ALLOW] for line in if_call(call, inside)]
+        return lines + among([f"SYS_{call}" for call, inside in bodies if inside == [ALLOW]])
+    half = len(bodies) // 2
+    low, high = search(bodies[:half]), search(bodies[half:])
+    if len(low) > FARTHEST:
+        raise BadMark(f"a test would jump over {len(low)} instructions")
+    return [jump("JGE", f"SYS_{bodies[half][0]}", len(low), 0), *low, *high]
+
+
+def program(kind, calls, refused, numbers):
+    """
+    ioctl comes first: KVM_RUN is what a processor asks for most. The others are found in a tree: the
+    kernel runs a new filter once for each call that there is, to learn which ones it always permits.
+    """
+    bodies = {call: body(call, calls[call]) for call in calls}
+    for call in refused:
         bodies[call] = [verdict(f"SECCOMP_RET_ERRNO | {refused[call]}")]
-    for call, inside in bodies.items():
-        lines.append(f"\tBPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_{call}, 0, {len(inside)}),")
-        lines += inside
-    lines += ["\tBPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xffff0000),",
-              "\tBPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, WALL_LAST_CALL, 0, 1),",
-              verdict("SECCOMP_RET_KILL_PROCESS"), TRAP, "};"]
-    return lines
+    last = ["\tBPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xffff0000),", jump("JEQ", "WALL_LAST_CALL", 0, 1),
+            verdict("SECCOMP_RET_KILL_PROCESS"), TRAP]
+    first = if_call("ioctl", bodies.pop("ioctl")) if "ioctl" in bodies else []
+    return [f"static const struct sock_filter {kind}_code[] = {{",
+            "\tBPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),",
+            jump("JEQ", "AUDIT_ARCH_X86_64", 1, 0), TRAP,
+            "\tBPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),", *first,
+            jump("JGE", "WALL_LAST_CALL", 0, len(last)), *last,
+            *search(sorted(bodies.items(), key=lambda item: numbers[item[0]])), "};"]
 
 
-def table(calls, refused):
+def numbers_of(names, compiler):
+    """{call: its number}, as the compiler's headers have them."""
+    text = "#include <sys/syscall.h>\n" + "".join(f"call {name} SYS_{name}\n" for name in names)
+    said = subprocess.run([*compiler, "-E", "-P", "-x", "c", "-"], input=text, check=True,
+                          capture_output=True, text=True).stdout
+    return {name: int(number) for name, number in re.findall(r"^call (\w+) (\d+)$", said, re.M)}
+
+
+def table(calls, refused, numbers):
     lines = ["/* Made by src/vmm/walls/marks.py from the marks in src/vmm. */",
              '#include "vmm/walls/filter.h"', '#include "vmm/thread.h"', ""]
     lines += [f"#include <{name}>" for name in ["errno.h"] + INCLUDES]
     lines += ["", "#ifndef MADV_COLLAPSE", "#define MADV_COLLAPSE 25 /* Linux 6.1 */", "#endif"]
     for kind in KINDS:
-        lines += [""] + program(kind, calls[kind], refused[kind])
+        lines += [""] + program(kind, calls[kind], refused[kind], numbers)
     lines += ["", "const struct wall_filter wall_filters[THREAD_KINDS] = {"]
     for kind in KINDS:
         lines.append(f"\t[THREAD_{kind.upper()}] = {{{kind}_code, sizeof({kind}_code) /"
@@ -178,8 +212,9 @@ def main():
         if sys.argv[1] == "--list":
             print("\n".join(listing(*collect(sys.argv[2]))))
             return 0
-        top, out, depfile = sys.argv[1:]
-        lines = table(*collect(top))
+        top, out, depfile, *compiler = sys.argv[1:]
+        calls, refused = collect(top)
+        lines = table(calls, refused, numbers_of(set().union(*calls.values(), *refused.values()), compiler))
     except BadMark as bad:
         print(bad, file=sys.stderr)
         return 1

@@ -12,7 +12,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
 #include <linux/kvm.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -219,6 +222,49 @@ START_TEST(a_call_of_another_kind_of_thread_is_refused)
 		"error: usher-vmm: a vcpu thread made system call 16 (0xc000003e, second argument "
 		"0xae01), which its filter refuses\n");
 	ck_assert_int_eq(attempt_signal(&own, said, sizeof(said)), 0);
+}
+END_TEST
+
+/* What the kernel does with @f and call @number, whose arguments are 0. Return: instructions. */
+static unsigned filter_steps(const struct wall_filter *f, uint32_t number)
+{
+	uint32_t value = 0;
+
+	for (unsigned steps = 1, at = 0; at < f->count; steps++, at++) {
+		const struct sock_filter *c = &f->code[at];
+
+		if (c->code == (BPF_RET | BPF_K))
+			return steps;
+		if (c->code == (BPF_LD | BPF_W | BPF_ABS))
+			value = c->k == offsetof(struct seccomp_data, arch) ? AUDIT_ARCH_X86_64
+				: c->k == offsetof(struct seccomp_data, nr) ? number
+									    : 0;
+		else if (c->code == (BPF_ALU | BPF_AND | BPF_K))
+			value &= c->k;
+		else if (c->code == (BPF_JMP | BPF_JA))
+			at += c->k;
+		else if (c->code == (BPF_JMP | BPF_JEQ | BPF_K))
+			at += value == c->k ? c->jt : c->jf;
+		else if (c->code == (BPF_JMP | BPF_JGE | BPF_K))
+			at += value >= c->k ? c->jt : c->jf;
+		else if (c->code == (BPF_JMP | BPF_JSET | BPF_K))
+			at += value & c->k ? c->jt : c->jf;
+		else
+			ck_abort_msg("instruction %u: unknown code 0x%x", at, c->code);
+	}
+	ck_abort_msg("call %u: the filter has no end", number);
+}
+
+/*
+ * The kernel runs each new filter once for each number that a call may have, and the start waits
+ * for it. ioctl and prctl compare what is asked for one by one.
+ */
+START_TEST(filters_are_short_for_each_call)
+{
+	for (enum thread_kind kind = 0; kind < THREAD_KINDS; kind++)
+		for (uint32_t number = 0; number < 512; number++)
+			if (number != SYS_ioctl)
+				ck_assert_uint_le(filter_steps(&wall_filters[kind], number), 24);
 }
 END_TEST
 
@@ -535,9 +581,10 @@ START_TEST(it_says_all_that_the_host_forbids_at_once)
 }
 END_TEST
 
-SUITE("vmm_wall", a_stop_does_not_end_it, a_processor_gets_descriptors_from_the_starter,
-	it_has_no_right, no_thread_makes_a_call_that_is_not_listed,
-	a_refused_call_is_on_the_keepers_page, a_call_of_another_kind_of_thread_is_refused,
+SUITE("vmm_wall", filters_are_short_for_each_call, a_stop_does_not_end_it,
+	a_processor_gets_descriptors_from_the_starter, it_has_no_right,
+	no_thread_makes_a_call_that_is_not_listed, a_refused_call_is_on_the_keepers_page,
+	a_call_of_another_kind_of_thread_is_refused,
 	a_processor_does_without_what_the_library_tries,
 	a_processor_replaces_threads_that_have_ended, no_memory_becomes_code, its_root_is_empty,
 	each_thread_starts_others, it_still_dies_with_its_parent, it_says_what_the_host_forbids,
