@@ -26,6 +26,7 @@
 #define EXIT_OURS 125
 #define EXIT_CRASHED 1
 #define EXIT_USAGE 2
+#define MAPPED_ALONE (64 << 10) /* [bytes] */
 
 /* The heap, which no processor uses. */
 WALL_CALL(main | worker | outbox | disk, brk);
@@ -171,6 +172,8 @@ int main(int argc, char **argv)
 	timing_start(&m.vm.timing);
 	/* Threads share one heap: it takes less memory, and grows by fewer system calls. */
 	(void)mallopt(M_ARENA_MAX, 1);
+	/* From the heap calloc() clears each page; a network card may never use most of its own. */
+	(void)mallopt(M_MMAP_THRESHOLD, MAPPED_ALONE);
 	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
 		(void)fputs(usage, stdout);
 		return 0;
