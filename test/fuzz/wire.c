@@ -41,8 +41,10 @@ static union message {
 	struct wire_order order;
 	struct wire_done done;
 	struct wire_image image;
-	uint8_t bytes[sizeof(struct wire_image)];
+	uint8_t bytes[sizeof(struct wire_done)]; /* the longest */
 } message;
+
+_Static_assert(sizeof(message) == sizeof(message.bytes), "any byte of any message may be changed");
 
 static size_t message_size(enum wire_kind kind)
 {
@@ -151,6 +153,15 @@ static uint32_t fill_message(enum wire_kind kind)
 	message.header.version = WIRE_VERSION;
 	message.header.size = (uint32_t)message_size(kind);
 	return fds;
+}
+
+/* The first device's descriptor is the second one's I/O address space as well. */
+static void name_twice(void)
+{
+	struct wire_machine *m = &message.machine;
+
+	if (is_machine(m->header.kind) && m->device_count > 1)
+		m->devices[1].ioas = m->devices[0].device;
 }
 
 static bool is_text(const char *text, size_t size)
@@ -393,6 +404,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned how = data[2];
 	data += 3;
 	size -= 3;
+	if (how & 64)
+		name_twice();
 	if (how & 1)
 		fd_count = asked;
 	if (how & 2)
