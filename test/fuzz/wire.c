@@ -8,6 +8,7 @@
  * (offset 2, value 4) over a valid message, or its bytes.
  *
  * covers: src/wire/machine.c src/wire/message.c src/wire/call.c src/wire/control.c
+ * covers: src/wire/order.c
  */
 #include "base/endian.h"
 #include "base/err.h"
@@ -203,7 +204,8 @@ static void require_virtio(struct owners *o, const struct wire_virtio *v)
 {
 	const struct wire_disk *d = &v->disk;
 
-	require((v->type != WIRE_VIRTIO_RNG) == (v->fd != WIRE_FD_NONE),
+	require((v->type != WIRE_VIRTIO_RNG && v->type != WIRE_VIRTIO_BALLOON) ==
+			(v->fd != WIRE_FD_NONE),
 		"a device has a descriptor");
 	own_optional(o, v->fd);
 	require(v->backend.queues <= WIRE_QUEUES_MAX, "a back end has queues");
@@ -291,6 +293,16 @@ static void check_event(void)
 	require(v->device.dev < 32 && v->device.fn < 8, "an event's address is one");
 }
 
+static void require_order(const struct wire_order *o, size_t fd_count)
+{
+	require(o->order >= WIRE_ORDER_BUTTON && o->order <= WIRE_ORDER_BALLOON, "an order is one");
+	require(fd_count == (o->order == WIRE_ORDER_FIGURES || o->order == WIRE_ORDER_CONSOLE),
+		"an order has its descriptor");
+	require(!(o->flags & WIRE_ORDER_UP) || o->order == WIRE_ORDER_LINK, "a link goes up");
+	require(o->flags < WIRE_ORDER_UP << 1, "an order has the flags that there are");
+	require(o->disk < WIRE_VIRTIO_MAX && o->card < WIRE_VIRTIO_MAX, "a device may be there");
+}
+
 static void check_message(enum wire_kind kind, size_t fd_count)
 {
 	if (is_machine(kind))
@@ -306,9 +318,7 @@ static void check_message(enum wire_kind kind, size_t fd_count)
 				is_text(message.attached.hint, sizeof(message.attached.hint)),
 			"an answer is one");
 	else if (kind == WIRE_ORDER && wire_order_check(&message.order, fd_count) == 0)
-		require(fd_count == (message.order.order >= WIRE_ORDER_FIGURES) &&
-				message.order.flags <= WIRE_ORDER_READ_ONLY,
-			"an order is one, with its descriptor");
+		require_order(&message.order, fd_count);
 	else if (kind == WIRE_DONE && wire_done_check(&message.done) == 0)
 		require(message.done.result <= 0 &&
 				message.done.length <= sizeof(message.done.text),
