@@ -10,6 +10,7 @@
 #include "vmm/thread.h"
 #include "vmm/virtio/blk_config.h"
 #include "vmm/virtio/blk_io.h"
+#include "vmm/virtio/blk_poll.h"
 #include "vmm/virtio/blk_ring.h"
 #include "vmm/virtio/disks.h"
 #include "vmm/virtio/pci.h"
@@ -25,17 +26,16 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 /*
  * How it works
  *
- * A chain of a queue is taken into a slot, and parsed. A thread of the disk submits reads, writes
- * and flushes to an io_uring, which also waits for the doorbell and signals the interrupts: a
- * request that is alone costs two system calls. What io_uring does not do (holes, zeroes, memory
- * that direct I/O refuses, what the kernel did in part) is a worker's; on a host without io_uring,
- * all is.
+ * A chain of a queue is taken into a slot, and parsed. A thread of the disk, which begins when a
+ * driver first says 'go', submits reads, writes and flushes to an io_uring, which also waits for
+ * the doorbell and signals the interrupts: a request that is alone costs two system calls. What
+ * io_uring does not do (holes, zeroes, memory that direct I/O refuses, what the kernel did in part)
+ * is a worker's; on a host without io_uring, all is.
  *
  * All queues have one doorbell, one ring and one thread: one call to the kernel takes and submits
  * what came in all of them. The guest's processors do not share a queue; that is what several are
@@ -55,7 +55,6 @@
 #define CLASS_DISK 0x018000 /* mass storage, of no other kind */
 #define SLOTS (BLK_RING_ENTRIES - 1) /* one entry waits for the doorbell */
 #define BATCH 64 /* chains of a queue taken under one hold of the lock */
-#define POLL_PAUSES 32 /* from one look to the next: about a microsecond */
 
 /* RING_VECTORS: the first of the eventfds of interrupts. */
 enum ring_file { RING_DISK, RING_DOORBELL, RING_VECTORS };
@@ -92,11 +91,10 @@ struct virtio_blk {
 	struct blk_ring ring; /* the thread's */
 	int doorbell; /* eventfd */
 	uint64_t rings; /* read from it */
-	bool polling; /* now; the driver need not ring */
-	bool active; /* there was something to do */
-	uint64_t active_ns; /* when that was last seen */
+	struct blk_poll poll;
 	bool ending; /* under the lock */
-	bool has_thread;
+	bool has_thread; /* that serves the queues, and begins when the driver says 'go' */
+	bool thread_runs;
 	pthread_t thread;
 };
 
@@ -137,14 +135,14 @@ static struct blk_slot *slot_take(struct virtio_blk *b, unsigned n)
 	virtq_silence(q);
 	do
 		r = virtq_take(q, c);
-	while (r == 0 && !b->polling && virtq_listen(q));
+	while (r == 0 && !b->poll.polling && virtq_listen(q));
 	if (r < 0)
 		virtio_returned(&b->device, n);
 	if (r <= 0)
 		return NULL;
 	b->unused = s->next;
 	b->busy[n]++;
-	b->active = true;
+	b->poll.active = true;
 	s->queue = n;
 	s->done = virtq_done_of(c, (uint32_t)min_u64(c->in_size, UINT32_MAX));
 	pin_take(&b->vm->transfers);
@@ -316,7 +314,7 @@ static void completions_take(struct virtio_blk *b)
 
 	lock_take(b->device.lock);
 	while (blk_ring_reap(&b->ring, &user, &result)) {
-		b->active = true;
+		b->poll.active = true;
 		if (!user)
 			doorbell_await(b);
 		else if (user != BLK_RING_SIGNAL)
@@ -352,45 +350,16 @@ static bool disk_goes_on(struct virtio_blk *b)
 	return true;
 }
 
-static uint64_t monotonic_ns(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-/* Whether the thread looks again at once, instead of waiting. */
-static bool disk_polls(struct virtio_blk *b)
-{
-	if (!b->disk.poll_ns)
-		return false;
-	const uint64_t now = monotonic_ns();
-	if (b->active) {
-		b->active = false;
-		b->active_ns = now;
-		b->polling = true;
-	}
-	return b->polling && now - b->active_ns < b->disk.poll_ns;
-}
-
-/* Another thread that wants the lock of the device gets it meanwhile. */
-static void poll_pause(void)
-{
-	for (unsigned i = 0; i < POLL_PAUSES; i++)
-		__builtin_ia32_pause();
-}
-
 /* Return: 0, -errno; then some of what there is was not submitted. */
 static int disk_submit(struct virtio_blk *b)
 {
-	if (disk_polls(b)) {
-		poll_pause();
+	if (blk_poll_goes_on(&b->poll)) {
+		blk_poll_pause();
 		return blk_ring_submit(&b->ring);
 	}
-	if (b->polling) {
+	if (b->poll.polling) {
 		/* First the driver has to know that it must ring. */
-		b->polling = false;
+		b->poll.polling = false;
 		return blk_ring_submit(&b->ring);
 	}
 	return blk_ring_wait(&b->ring);
@@ -410,15 +379,29 @@ static void *blk_thread(void *arg)
 	return NULL;
 }
 
+static bool thread_run(struct virtio_blk *b)
+{
+	if (b->thread_runs)
+		return true;
+	const int r = thread_start(&b->thread, THREAD_DISK, "virtio-blk", blk_thread, b);
+	b->thread_runs = r >= 0;
+	if (r < 0) {
+		log_guest(&b->faults, b->device.name, "start the thread of '%s': %s", b->disk.name,
+			strerror(-r));
+		virtio_need_reset(&b->device);
+	}
+	return b->thread_runs;
+}
+
 /* Context: under the lock. */
 static void blk_rang(struct virtio_device *d, unsigned n)
 {
 	struct virtio_blk *b = blk_of(d);
 
-	if (b->has_thread)
-		disk_ring_doorbell(b);
-	else
+	if (!b->has_thread)
 		(void)chains_take(b);
+	else if (thread_run(b))
+		disk_ring_doorbell(b);
 }
 
 WALL_CALL(main, fcntl, F_SETFL, F_DUPFD_CLOEXEC);
@@ -451,7 +434,7 @@ static bool blk_is_drained(struct virtio_device *d, unsigned n)
 
 static void thread_end(struct virtio_blk *b)
 {
-	if (!b->has_thread)
+	if (!b->thread_runs)
 		return;
 	lock_take(b->device.lock);
 	b->ending = true;
@@ -540,7 +523,7 @@ int virtio_disk_resize(struct vm *vm, unsigned n, uint64_t wanted, struct disk_r
 }
 
 /* A ring that cannot be had after all costs speed alone, but its doorbell is then unheard. */
-static int thread_begin(struct virtio_blk *b, struct err *e)
+static int ring_begin(struct virtio_blk *b, struct err *e)
 {
 	int files[RING_FILES] = {[RING_DISK] = b->fd, [RING_DOORBELL] = b->doorbell};
 	const unsigned vectors = b->device.queue_count + 1;
@@ -553,8 +536,6 @@ static int thread_begin(struct virtio_blk *b, struct err *e)
 		r = files[RING_VECTORS + i] = t->vector_fd(t, i);
 	if (r >= 0)
 		r = blk_ring_enable(&b->ring, files, RING_VECTORS + vectors);
-	if (r >= 0)
-		r = thread_start(&b->thread, THREAD_DISK, "virtio-blk", blk_thread, b);
 	b->has_thread = r >= 0;
 	return r < 0 ? err_set(e, r, "start the io_uring of a virtio-blk") : 0;
 }
@@ -575,6 +556,7 @@ int virtio_blk_add(
 	b->fd = fd;
 	b->doorbell = -1;
 	b->disk = *s;
+	b->poll.ns = s->poll_ns;
 	b->ring = *ring;
 	blk_config_fill(&b->config, s);
 	b->resize.run = disk_measure;
@@ -585,7 +567,7 @@ int virtio_blk_add(
 	b->device.queue_count = s->queues;
 	int r = virtio_pci_init(&b->pci, vm, &b->device, CLASS_DISK, e);
 	if (r >= 0)
-		r = thread_begin(b, e);
+		r = ring_begin(b, e);
 	if (r >= 0 && s->poll_ns && !b->has_thread)
 		log_warn(vm->name, "disk '%s' is not polled: this host has no io_uring for it",
 			s->name);

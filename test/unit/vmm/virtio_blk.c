@@ -6,6 +6,7 @@
 #include "blk_driver.h"
 #include "vmm/virtio/pci.h"
 
+#include <glob.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -138,6 +139,41 @@ START_TEST(serves_and_refuses_by_io_uring)
 {
 	expect_all(true);
 	ck_assert_msg(spec.virtio[0].ring.map != NULL, "this kernel has no io_uring for us");
+}
+END_TEST
+
+static unsigned disk_threads(void)
+{
+	unsigned count = 0;
+	glob_t names;
+
+	ck_assert_int_eq(glob("/proc/self/task/*/comm", 0, NULL, &names), 0);
+	for (size_t i = 0; i < names.gl_pathc; i++) {
+		char name[16] = "";
+		FILE *f = fopen(names.gl_pathv[i], "re");
+		if (!f)
+			continue; /* the thread has ended */
+		if (fgets(name, sizeof(name), f))
+			count += strcmp(name, "virtio-blk\n") == 0;
+		(void)fclose(f);
+	}
+	globfree(&names);
+	return count;
+}
+
+START_TEST(a_disk_that_no_driver_uses_has_no_thread)
+{
+	start(true, false);
+	ck_assert_uint_eq(disk_threads(), 0);
+	finish();
+	start(true, false);
+	for (unsigned n = 0; n < 2; n++) {
+		set_up(0);
+		ck_assert_uint_eq(ask(VIRTIO_BLK_T_IN, 0, DATA, 512), VIRTIO_BLK_S_OK);
+		ck_assert_uint_eq(disk_threads(), 1);
+		reset();
+	}
+	finish();
 }
 END_TEST
 
@@ -345,7 +381,7 @@ START_TEST(counts_what_it_returned)
 }
 END_TEST
 
-RIG_SUITE("virtio_blk", serves_and_refuses_by_workers, serves_and_refuses_by_io_uring,
-	a_readonly_disk_is_not_written, a_reset_waits_for_what_is_on_its_way,
-	a_reset_of_a_queue_waits_for_what_is_on_its_way, several_queues, one_queue_has_no_feature,
-	a_disk_that_polls, counts_what_it_returned)
+RIG_SUITE("virtio_blk", a_disk_that_no_driver_uses_has_no_thread, serves_and_refuses_by_workers,
+	serves_and_refuses_by_io_uring, a_readonly_disk_is_not_written,
+	a_reset_waits_for_what_is_on_its_way, a_reset_of_a_queue_waits_for_what_is_on_its_way,
+	several_queues, one_queue_has_no_feature, a_disk_that_polls, counts_what_it_returned)
