@@ -175,7 +175,7 @@ START_TEST(a_disk_has_sizes)
 	ck_assert_uint_eq(k.size, 3 * 4096);
 	ck_assert(k.logical == 512 || (k.direct && k.logical == 4096));
 	ck_assert(k.physical >= k.logical && is_pow2(k.physical));
-	ck_assert_int_eq((fcntl(k.fd, F_GETFL) & O_ACCMODE), O_RDWR);
+	ck_assert_int_eq((fcntl(k.fd, F_GETFL) & (O_ACCMODE | O_NOATIME)), O_RDWR | O_NOATIME);
 	disk_close(&k);
 	k = opened(",ro,direct=off");
 	ck_assert(!k.direct);
