@@ -54,6 +54,7 @@
  */
 #define CLASS_DISK 0x018000 /* mass storage, of no other kind */
 #define SLOTS (BLK_RING_ENTRIES - 1) /* one entry waits for the doorbell */
+#define DOORBELL 0 /* `user` of what waits for it */
 #define BATCH 64 /* chains of a queue taken under one hold of the lock */
 
 /* RING_VECTORS: the first of the eventfds of interrupts. */
@@ -90,7 +91,6 @@ struct virtio_blk {
 	/* With a ring: */
 	struct blk_ring ring; /* the thread's */
 	int doorbell; /* eventfd */
-	uint64_t rings; /* read from it */
 	struct blk_poll poll;
 	bool ending; /* under the lock */
 	bool has_thread; /* that serves the queues, and begins when the driver says 'go' */
@@ -221,24 +221,27 @@ static void slot_run(struct worker_job *j)
 /* The thread's. Return: whether the ring does it. */
 static bool slot_submit(struct blk_slot *s)
 {
-	static const uint8_t ops[] = {
-		[BLK_READ] = IORING_OP_READV,
-		[BLK_WRITE] = IORING_OP_WRITEV,
-		[BLK_FLUSH] = IORING_OP_FSYNC,
+	/* Of several parts; of one, which the kernel need not fetch from a vector. */
+	static const uint8_t ops[][2] = {
+		[BLK_READ] = {IORING_OP_READV, IORING_OP_READ},
+		[BLK_WRITE] = {IORING_OP_WRITEV, IORING_OP_WRITE},
+		[BLK_FLUSH] = {IORING_OP_FSYNC, IORING_OP_FSYNC},
 	};
 	const struct blk_request *r = &s->request;
 	struct virtio_blk *b = s->blk;
 
 	if (r->op == BLK_NOTHING || r->op > BLK_FLUSH || !blk_io_is_aligned(&b->disk, r))
 		return false;
+	const bool one = r->iov_count == 1;
 	struct io_uring_sqe *e =
-		blk_ring_next(&b->ring, ops[r->op], RING_DISK, (uint64_t)(uintptr_t)s);
+		blk_ring_next(&b->ring, ops[r->op][one], RING_DISK, (uint64_t)(uintptr_t)s);
 	if (r->op == BLK_FLUSH) {
 		e->fsync_flags = IORING_FSYNC_DATASYNC;
 		return true;
 	}
-	e->addr = (uint64_t)(uintptr_t)r->iov;
-	e->len = r->iov_count;
+	/* BLK_DATA_MAX fits 32 bits. */
+	e->addr = (uint64_t)(uintptr_t)(one ? r->iov[0].iov_base : r->iov);
+	e->len = one ? (uint32_t)r->iov[0].iov_len : r->iov_count;
 	e->off = r->off;
 	e->rw_flags = r->op == BLK_WRITE && r->durable ? RWF_DSYNC : 0;
 	return true;
@@ -299,30 +302,20 @@ static void slot_complete(struct blk_slot *s, int32_t result)
 	slot_answer(s);
 }
 
-static void doorbell_await(struct virtio_blk *b)
-{
-	struct io_uring_sqe *e = blk_ring_next(&b->ring, IORING_OP_READ, RING_DOORBELL, 0);
-
-	e->addr = (uint64_t)(uintptr_t)&b->rings;
-	e->len = sizeof(b->rings);
-}
-
+/* Under the lock. */
 static void completions_take(struct virtio_blk *b)
 {
-	uint64_t user;
-	int32_t result;
+	struct blk_ring_done done;
 
-	lock_take(b->device.lock);
-	while (blk_ring_reap(&b->ring, &user, &result)) {
+	while (blk_ring_reap(&b->ring, &done)) {
 		b->poll.active = true;
-		if (!user)
-			doorbell_await(b);
-		else if (user != BLK_RING_SIGNAL)
-			slot_complete((struct blk_slot *)(uintptr_t)user, result);
+		if (done.user > BLK_RING_SIGNAL)
+			slot_complete((struct blk_slot *)(uintptr_t)done.user, done.result);
+		else if (done.user == DOORBELL && !done.more)
+			blk_ring_watch(&b->ring, RING_DOORBELL, DOORBELL);
 	}
 	for (unsigned i = 0; i < b->device.queue_count; i++)
 		driver_interrupt(b, i);
-	lock_drop(b->device.lock);
 }
 
 static bool disk_is_busy(const struct virtio_blk *b)
@@ -335,12 +328,13 @@ static bool disk_is_busy(const struct virtio_blk *b)
 }
 
 /* Return: false: the disk ends, and nothing is on its way. */
-static bool disk_goes_on(struct virtio_blk *b)
+static bool disk_serve(struct virtio_blk *b)
 {
 	bool more;
 
 	do {
 		lock_take(b->device.lock);
+		completions_take(b);
 		more = chains_take(b);
 		const bool ends = b->ending && !disk_is_busy(b);
 		lock_drop(b->device.lock);
@@ -365,16 +359,30 @@ static int disk_submit(struct virtio_blk *b)
 	return blk_ring_wait(&b->ring);
 }
 
+/* The device has no thread any more, and asks its driver for help. */
+static void thread_fault(struct virtio_blk *b, int r)
+{
+	log_guest(&b->faults, b->device.name, "start the thread of '%s': %s", b->disk.name,
+		strerror(-r));
+	virtio_need_reset(&b->device);
+}
+
 static void *blk_thread(void *arg)
 {
 	struct virtio_blk *b = arg;
 
-	doorbell_await(b);
-	while (disk_goes_on(b)) {
+	const int r = blk_ring_enable(&b->ring);
+	if (r < 0) {
+		lock_take(b->device.lock);
+		thread_fault(b, r);
+		lock_drop(b->device.lock);
+		return NULL;
+	}
+	blk_ring_watch(&b->ring, RING_DOORBELL, DOORBELL);
+	while (disk_serve(b)) {
 		/* The kernel is short of memory, or an earlier overflow is to be reaped first. */
 		if (disk_submit(b) == -EAGAIN)
 			(void)usleep(1000);
-		completions_take(b);
 	}
 	return NULL;
 }
@@ -385,11 +393,8 @@ static bool thread_run(struct virtio_blk *b)
 		return true;
 	const int r = thread_start(&b->thread, THREAD_DISK, "virtio-blk", blk_thread, b);
 	b->thread_runs = r >= 0;
-	if (r < 0) {
-		log_guest(&b->faults, b->device.name, "start the thread of '%s': %s", b->disk.name,
-			strerror(-r));
-		virtio_need_reset(&b->device);
-	}
+	if (r < 0)
+		thread_fault(b, r);
 	return b->thread_runs;
 }
 
@@ -535,7 +540,7 @@ static int ring_begin(struct virtio_blk *b, struct err *e)
 	for (unsigned i = 0; r >= 0 && i < vectors; i++)
 		r = files[RING_VECTORS + i] = t->vector_fd(t, i);
 	if (r >= 0)
-		r = blk_ring_enable(&b->ring, files, RING_VECTORS + vectors);
+		r = blk_ring_restrict(&b->ring, files, RING_VECTORS + vectors);
 	b->has_thread = r >= 0;
 	return r < 0 ? err_set(e, r, "start the io_uring of a virtio-blk") : 0;
 }

@@ -6,7 +6,7 @@
 
 /*
  * The system calls of usher-vmm stand at the functions that make them. A mark lists the kinds of
- * thread (vmm/thread.h) that get there, the call, and for ioctl, fcntl, prctl and madvise what they
+ * thread (vmm/thread.h) that get there, the call, and for those of ARGUMENT in marks.py what they
  * ask for:
  *
  *	WALL_CALL(main | vcpu, ioctl, KVM_IRQFD, KVM_IRQ_LINE);

@@ -15,13 +15,13 @@ KINDS = ["main", "starter", "vcpu", "worker", "outbox", "disk"]
 # The starter makes all other threads, and a thread keeps the filter of its maker.
 MAKER = "starter"
 # The argument that says what is asked for.
-ARGUMENT = {"ioctl": 1, "fcntl": 1, "prctl": 0, "madvise": 2, "seccomp": 0}
+ARGUMENT = {"ioctl": 1, "fcntl": 1, "prctl": 0, "madvise": 2, "seccomp": 0, "io_uring_register": 1}
 # Memory is never made executable; a new thread is never a new process.
 WITHOUT = {"mmap": (2, "PROT_EXEC"), "mprotect": (2, "PROT_EXEC")}
 WITH = {"clone": (0, "CLONE_THREAD")}
 LEAF = 4  # calls that are compared one by one: fewer of them make the filters longer
 FARTHEST = 255  # instructions that a test jumps over: a field of one byte
-INCLUDES = ["linux/audit.h", "linux/filter.h", "linux/if_tun.h", "linux/kvm.h",
+INCLUDES = ["linux/audit.h", "linux/filter.h", "linux/if_tun.h", "linux/io_uring.h", "linux/kvm.h",
             "linux/seccomp.h", "linux/vfio.h", "linux/vhost.h", "fcntl.h", "sched.h", "stddef.h",
             "sys/ioctl.h", "sys/mman.h", "sys/prctl.h", "sys/syscall.h"]
 
