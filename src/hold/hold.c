@@ -31,6 +31,7 @@ int hold_find_in(struct hold_view *v, const struct pci_device *d, struct holds *
 	if (d->is_bridge)
 		return 0;
 	pci_address_format(d->address, c.address);
+	r = hold_udev_wait(&c);
 	for (size_t i = 0; r == 0 && i < COUNT(sources); i++)
 		r = sources[i](&c);
 	if (r < 0) {

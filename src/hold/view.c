@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
 struct link_reader {
 	struct host *host;
@@ -67,89 +66,6 @@ static void links_free(struct hold_links *l)
 		free(l->list[i].target);
 	free(l->list);
 	*l = (struct hold_links){0};
-}
-
-static int open_order(const void *a, const void *b)
-{
-	const struct host_holder *x = &((const struct hold_open *)a)->holder;
-	const struct host_holder *y = &((const struct hold_open *)b)->holder;
-
-	if (x->pid != y->pid)
-		return x->pid < y->pid ? -1 : 1;
-	if (x->way != y->way)
-		return x->way < y->way ? -1 : 1;
-	if (x->is_block != y->is_block)
-		return x->is_block - y->is_block;
-	if (x->rdev != y->rdev)
-		return x->rdev < y->rdev ? -1 : 1;
-	return strcmp(x->resource, y->resource);
-}
-
-/* Every process has memory devices (/dev/null) and its terminal open. */
-#define MAJOR_MEM 1
-#define MAJOR_PTY_FIRST 136
-#define MAJOR_PTY_LAST 143
-
-static int open_add(void *arg, const struct host_holder *o)
-{
-	struct hold_view *v = arg;
-	unsigned m = major(o->rdev);
-
-	if (!o->is_block && (m == MAJOR_MEM || (m >= MAJOR_PTY_FIRST && m <= MAJOR_PTY_LAST)))
-		return 0;
-	if (v->nr_opens % 64 == 0) {
-		struct hold_open *list = reallocarray(v->opens, v->nr_opens + 64, sizeof(*list));
-		if (!list)
-			return -ENOMEM;
-		v->opens = list;
-	}
-	v->opens[v->nr_opens++] = (struct hold_open){.holder = *o};
-	return 0;
-}
-
-/* Many processes have the same node open: its link is read once. */
-static int open_resolve(struct hold_view *v, size_t i)
-{
-	const struct host_holder *o = &v->opens[i].holder;
-	char path[FILE_PATH_MAX], target[HOLD_TARGET_MAX];
-
-	if (!o->rdev)
-		return 0;
-	for (size_t j = 0; j < i; j++) {
-		const struct hold_open *x = &v->opens[j];
-		if (x->holder.rdev != o->rdev || x->holder.is_block != o->is_block)
-			continue;
-		v->opens[i].target = x->target ? strdup(x->target) : NULL;
-		return x->target && !v->opens[i].target ? -ENOMEM : 0;
-	}
-	int r = file_path(path, sizeof(path), "/sys/dev/%s/%u:%u", o->is_block ? "block" : "char",
-		major(o->rdev), minor(o->rdev));
-	if (r < 0 || v->host->ops->link(v->host, path, target, sizeof(target)) < 0)
-		return r;
-	v->opens[i].target = strdup(target);
-	return v->opens[i].target ? 0 : -ENOMEM;
-}
-
-static int opens_read(struct hold_view *v)
-{
-	int r = v->host->ops->holders(v->host, v->look, open_add, v);
-	size_t n = 0;
-
-	if (r == -EACCES || r == -EPERM) {
-		v->blind = r;
-		r = 0;
-	}
-	if (r < 0)
-		return r;
-	if (v->nr_opens)
-		qsort(v->opens, v->nr_opens, sizeof(*v->opens), open_order);
-	for (size_t i = 0; i < v->nr_opens; i++)
-		if (n == 0 || open_order(&v->opens[n - 1], &v->opens[i]) != 0)
-			v->opens[n++] = v->opens[i];
-	v->nr_opens = n;
-	for (size_t i = 0; r == 0 && i < v->nr_opens; i++)
-		r = open_resolve(v, i);
-	return r;
 }
 
 static int address_add(void *arg, const struct host_net_address *a)
@@ -429,7 +345,7 @@ static int view_read(struct hold_view *v)
 		return r;
 	r = links_read(v->host, "/sys/class/input", &v->input);
 	v->has_groups = v->host->ops->list(v->host, "/sys/class/vfio", stop_at_first, NULL) > 0;
-	return r == 0 ? opens_read(v) : r;
+	return r == 0 ? hold_opens_read(v) : r;
 }
 
 int hold_view_new(struct host *h, enum hold_depth depth, struct hold_view **ret, struct err *e)
@@ -461,11 +377,7 @@ void hold_view_free(struct hold_view *v)
 	links_free(&v->block);
 	links_free(&v->net);
 	links_free(&v->input);
-	for (size_t i = 0; i < v->nr_opens; i++) {
-		free(v->opens[i].target);
-		free(v->opens[i].node);
-	}
-	free(v->opens);
+	hold_opens_free(v);
 	links_free(&v->nested);
 	links_free(&v->graphics);
 	free(v->addresses);

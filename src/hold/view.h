@@ -112,6 +112,7 @@ struct hold_view {
 	bool has_groups; /* some device is on a VFIO driver */
 	size_t nr_opens;
 	struct hold_open *opens; /* by pid, then node; each pair once */
+	int64_t udev_until; /* clock_ms() at which its patience ends; 0: nothing was waited for */
 	int blind; /* -errno when some processes could not be looked at */
 	size_t nr_addresses;
 	struct host_net_address *addresses;
@@ -172,6 +173,15 @@ struct hold_case {
 	char address[PCI_ADDRESS_TEXT];
 	struct holds *found;
 };
+
+/* The nodes and BARs that processes can reach, anew. Return: 0, -ENOMEM, -errno. */
+int hold_opens_read(struct hold_view *v);
+void hold_opens_free(struct hold_view *v);
+/*
+ * Waits while udev looks into a node of the device, and reads the view's nodes again. One view
+ * waits for 5 s at most, then the worker counts as a user. Return: 0, -ENOMEM, -errno.
+ */
+int hold_udev_wait(struct hold_case *c);
 
 /* Read what the disks, or the interfaces, need. Once. Return: 0, -ENOMEM, -errno. */
 int hold_view_disks(struct hold_view *v);

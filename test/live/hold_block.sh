@@ -317,3 +317,26 @@ expect_text 'the root file system of this host may be on it'
 expect_text 'no --allow skips this check'
 expect_driver "$share" virtio-pci
 [ $(($(seconds_up) - before)) -lt 20 ] || fail "the refusal took $(($(seconds_up) - before)) s"
+
+# udev looks into a disk whose driver has just come: that is waited for, and a worker that does not
+# end is told.
+mkfifo "$work/end"
+look() { # as a worker of udev looks into the disk, until somebody opens the pipe
+	sh -c 'printf "(udev-worker)" >/proc/$$/comm; read -r _ <"$1"' sh "$work/end" <"/dev/$name" &
+	worker=$!
+	wait_until 5 grep -qx '(udev-worker)' /proc/$worker/comm
+}
+look
+(sleep 1 && : >"$work/end") &
+expect_ok usher bind --dry-run "$disk"
+wait $worker
+look
+at_exit "kill $worker 2>/dev/null"
+before=$(seconds_up)
+expect_status 3 usher bind --dry-run "$disk"
+expect_text "$name: open in (udev-worker) (pid $worker, root)"
+[ $(($(seconds_up) - before)) -lt 20 ] || fail "usher waited for $(($(seconds_up) - before)) s"
+expect_ok usher list -n --json "$disk"
+expect_text '"state": "busy"'
+kill $worker
+is_free
