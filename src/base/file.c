@@ -242,3 +242,21 @@ void file_escape(char *buf, size_t size, const char *text)
 	if (size)
 		buf[n < size ? n : size - 1] = '\0';
 }
+
+void file_unescape(char *text)
+{
+	char *out = text;
+
+	for (const char *in = text; *in; out++) {
+		unsigned byte;
+
+		if (in[0] == '\\' && strspn(in + 1, "01234567") >= 3 &&
+			sscanf(in + 1, "%3o", &byte) == 1 && byte) {
+			*out = (char)byte;
+			in += 4;
+		} else {
+			*out = *in++;
+		}
+	}
+	*out = '\0';
+}

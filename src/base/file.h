@@ -59,4 +59,7 @@ const char *file_base(const char *path);
  */
 void file_escape(char *buf, size_t size, const char *text);
 
+/* Replaces "\040" and the like, in place: the kernel's blanks in tables of /proc. */
+void file_unescape(char *text);
+
 #endif

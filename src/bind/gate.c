@@ -292,11 +292,17 @@ static int gate_view(struct bind_case *c, struct hold_view **ret)
 {
 	const bool unopened = c->is_unopened && !c->view;
 	struct hold_view **view = unopened ? &c->unopened : &c->view;
+	enum hold_depth depth = HOLD_PATIENT;
 	int r = 0;
 
+	/* Who only looks waits for nobody, nor does who lifts the check. */
+	if (c->q->survey || c->q->is_shown_only ||
+		bind_allows(c->q->allow, c->q->allow_count, "fd"))
+		depth = HOLD_EVERYTHING;
+	if (unopened)
+		depth = HOLD_UNOPENED;
 	if (!*view)
-		r = hold_view_new(
-			c->env->host, unopened ? HOLD_UNOPENED : HOLD_EVERYTHING, view, c->e);
+		r = hold_view_new(c->env->host, depth, view, c->e);
 	*ret = *view;
 	return r;
 }

@@ -46,6 +46,7 @@ struct bind_request {
 	 * to see whether it answers. bind_take() needs a plan without this.
 	 */
 	bool survey;
+	bool is_shown_only; /* nobody acts on the plan, so it waits for no other program */
 	/*
 	 * The targets are claimed, and the claim's rule sets this override. A device that has this
 	 * override, or none, and no driver goes to the driver that matches when it is released.

@@ -45,7 +45,7 @@ int hold_find(struct host *h, const struct pci_device *d, struct holds *ret, str
 {
 	struct hold_view *v;
 
-	int r = hold_view_new(h, HOLD_EVERYTHING, &v, e);
+	int r = hold_view_new(h, HOLD_PATIENT, &v, e);
 	if (r < 0)
 		return r;
 	r = hold_find_in(v, d, ret, e);

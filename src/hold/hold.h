@@ -54,8 +54,8 @@ struct holds {
 };
 
 /*
- * Everything that holds @d, in a stable order. What usher cannot find out counts as held. A bridge
- * has no holds: it stays with its driver when a device behind it is lent.
+ * Everything that holds @d, in a stable order, by HOLD_PATIENT. What usher cannot find out counts
+ * as held. A bridge has no holds: it stays with its driver when a device behind it is lent.
  * Return: 0, -ENOMEM, -errno.
  */
 int hold_find(struct host *h, const struct pci_device *d, struct holds *ret, struct err *e);
@@ -74,11 +74,14 @@ int hold_find_disk(struct host *h, const char *name, struct holds *ret, struct e
  * A listing starts no process, so it does not see a container's interface on top of the device's
  * own: if there are other network namespaces, it is unsure. Plans and checks ask for everything.
  *
+ * HOLD_PATIENT is everything, for who is about to change a device: it waits, for 5 s at most, while
+ * udev looks into a node of the device, which is no use of it.
+ *
  * HOLD_UNOPENED is for a device on VFIO when the kernel has just said that its group is not open:
  * no process can have it, by whatever way, but one that has mapped a BAR in sysfs. All else is
  * asked as for everything.
  */
-enum hold_depth { HOLD_LISTING, HOLD_EVERYTHING, HOLD_UNOPENED };
+enum hold_depth { HOLD_LISTING, HOLD_EVERYTHING, HOLD_PATIENT, HOLD_UNOPENED };
 
 int hold_view_new(struct host *h, enum hold_depth depth, struct hold_view **ret, struct err *e);
 int hold_find_in(struct hold_view *v, const struct pci_device *d, struct holds *ret, struct err *e);

@@ -82,7 +82,7 @@ static int layers_add(struct layer_search *s, const char *list, size_t length)
 	if (length >= sizeof(text))
 		length = sizeof(text) - 1;
 	(void)snprintf(text, sizeof(text), "%.*s", (int)length, list);
-	hold_unescape(text);
+	file_unescape(text);
 	for (char *path = path_next(&rest); path && r == 0; path = path_next(&rest))
 		r = layer_add(s, path);
 	return r;

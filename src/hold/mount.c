@@ -37,24 +37,6 @@ bool hold_mount_is_needed(const struct hold_mount *m)
 	return strncmp(m->where, "/boot/", 6) == 0;
 }
 
-void hold_unescape(char *text)
-{
-	char *out = text;
-
-	for (const char *in = text; *in; out++) {
-		unsigned byte;
-
-		if (in[0] == '\\' && strspn(in + 1, "01234567") >= 3 &&
-			sscanf(in + 1, "%3o", &byte) == 1 && byte) {
-			*out = (char)byte;
-			in += 4;
-		} else {
-			*out = *in++;
-		}
-	}
-	*out = '\0';
-}
-
 /* The next word of a line, cut off at its blank; NULL at the end. */
 static char *word_next(char **line)
 {
@@ -80,7 +62,7 @@ static bool mount_parse(char *line, struct hold_mount *ret)
 	const char *options = word_next(&rest);
 	if (!where || !number || !source || sscanf(number, "%u:%u", &major, &minor) != 2)
 		return false;
-	hold_unescape(source);
+	file_unescape(source);
 	*ret = (struct hold_mount){.number = makedev(major, minor),
 		.where = where,
 		.type = type,
@@ -318,7 +300,7 @@ const struct hold_mount *hold_mount_of_path(const struct hold_view *v, const cha
 
 		if (file_path(where, sizeof(where), "%s", v->mounts[i].where) < 0)
 			continue;
-		hold_unescape(where);
+		file_unescape(where);
 		size_t n = strlen(where);
 		n -= n == 1; /* "/" is above every path */
 		if (strncmp(path, where, n) == 0 && (path[n] == '/' || path[n] == '\0') &&

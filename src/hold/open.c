@@ -9,6 +9,7 @@
 #include "hold/view.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -139,22 +140,33 @@ static bool is_looked_at(const struct hold_case *c)
 	return false;
 }
 
+/* Whether a signal that ends usher comes within @ms; a verb that changes devices blocks them. */
+static bool is_to_end(long ms)
+{
+	static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+	const struct timespec pause = {.tv_nsec = ms * 1000000L};
+	sigset_t pending;
+
+	if (nanosleep(&pause, NULL) < 0 || sigpending(&pending) < 0)
+		return true;
+	for (size_t i = 0; i < COUNT(ends); i++)
+		if (sigismember(&pending, ends[i]) == 1)
+			return true;
+	return false;
+}
+
 int hold_udev_wait(struct hold_case *c)
 {
-	const struct timespec pause = {.tv_nsec = UDEV_POLL_MS * 1000000L};
 	struct hold_view *v = c->view;
 	int r = 0;
 
-	/* A snapshot does not change, and a listing waits for nobody. */
-	if (v->is_listing || v->host != host_live())
-		return 0;
-	while (r == 0 && is_looked_at(c)) {
+	while (r == 0 && v->is_patient && is_looked_at(c)) {
 		if (!v->udev_until)
 			v->udev_until = clock_ms() + UDEV_PATIENCE_MS;
-		if (clock_ms() >= v->udev_until)
-			break;
-		(void)nanosleep(&pause, NULL);
-		r = hold_opens_read(v);
+		if (clock_ms() >= v->udev_until || is_to_end(UDEV_POLL_MS))
+			v->is_patient = false;
+		else
+			r = hold_opens_read(v);
 	}
 	return r;
 }

@@ -20,7 +20,7 @@ static int swap_add(struct hold_view *v, const char *name, bool is_file)
 	v->swaps = list;
 	if (file_path(path, sizeof(path), "%s", name) < 0)
 		return 0;
-	hold_unescape(path);
+	file_unescape(path);
 	if (!is_file)
 		s.number = hold_path_number(v->host, path);
 	else if (v->host->ops->number(v->host, path, &number) == 0)

@@ -352,6 +352,7 @@ int hold_view_new(struct host *h, enum hold_depth depth, struct hold_view **ret,
 {
 	static const enum host_look looks[] = {[HOLD_LISTING] = HOST_LOOK_DESCRIPTORS,
 		[HOLD_EVERYTHING] = HOST_LOOK_EVERYWHERE,
+		[HOLD_PATIENT] = HOST_LOOK_EVERYWHERE,
 		[HOLD_UNOPENED] = HOST_LOOK_BARS};
 	struct hold_view *v = calloc(1, sizeof(*v));
 	int r = -ENOMEM;
@@ -359,6 +360,7 @@ int hold_view_new(struct host *h, enum hold_depth depth, struct hold_view **ret,
 	if (v) {
 		v->host = h;
 		v->is_listing = depth == HOLD_LISTING;
+		v->is_patient = depth == HOLD_PATIENT && h == host_live();
 		v->look = looks[depth];
 		r = view_read(v);
 	}

@@ -132,6 +132,7 @@ struct hold_view {
 	size_t nr_loops;
 	struct hold_loop *loops;
 	enum host_look look; /* for processes */
+	bool is_patient; /* udev is waited for */
 	bool is_listing; /* nothing that takes a process of its own is asked */
 	bool has_uses;
 	size_t use_count;
@@ -178,8 +179,9 @@ struct hold_case {
 int hold_opens_read(struct hold_view *v);
 void hold_opens_free(struct hold_view *v);
 /*
- * Waits while udev looks into a node of the device, and reads the view's nodes again. One view
- * waits for 5 s at most, then the worker counts as a user. Return: 0, -ENOMEM, -errno.
+ * Waits while udev looks into a node of the device, if the view is patient, and reads the nodes
+ * again. After 5 s for one view, or a signal that is to end usher, the worker counts as a user.
+ * Return: 0, -ENOMEM, -errno.
  */
 int hold_udev_wait(struct hold_case *c);
 
@@ -206,8 +208,6 @@ const struct hold_mount *hold_mount_of_number(const struct hold_view *v, dev_t n
 const struct hold_mount *hold_mount_of_path(const struct hold_view *v, const char *path);
 /* True for the numbers of file systems that are not on one disk. */
 bool hold_number_is_anonymous(dev_t number);
-/* Replaces "\040" and the like, in place: the kernel's blanks in tables of /proc. */
-void hold_unescape(char *text);
 
 /* What lies below the mounts that the host needs; after the mounts. Return: 0, -ENOMEM. */
 int hold_layers_read(struct hold_view *v);

@@ -36,7 +36,7 @@ static int gate_holds(struct gate *g, struct bind_case *c, const struct pci_devi
 	char address[PCI_ADDRESS_TEXT], fix[256];
 
 	pci_address_format(d->address, address);
-	int r = g->view ? 0 : hold_view_new(c->env->host, HOLD_EVERYTHING, &g->view, c->e);
+	int r = g->view ? 0 : hold_view_new(c->env->host, HOLD_PATIENT, &g->view, c->e);
 	if (r == 0)
 		r = hold_find_in(g->view, d, &holds, c->e);
 	for (size_t i = 0; r == 0 && i < holds.count; i++) {

@@ -188,9 +188,9 @@ static int gate_held(struct vfs_case *c, const struct pci_device *d, const char 
 {
 	struct holds holds = {0};
 
-	int r = c->gate.view ? 0
-			     : hold_view_new(c->gate.env->host, HOLD_EVERYTHING, &c->gate.view,
-				       c->gate.e);
+	int r = c->gate.view
+			? 0
+			: hold_view_new(c->gate.env->host, HOLD_PATIENT, &c->gate.view, c->gate.e);
 	if (r == 0)
 		r = hold_find_in(c->gate.view, d, &holds, c->gate.e);
 	for (size_t i = 0; r == 0 && i < holds.count; i++) {

@@ -25,6 +25,7 @@ static int ask_plan(struct device_facts *s, struct host *h, struct err *e)
 		.targets = &target,
 		.target_count = 1,
 		.access = BIND_ACCESS_NONE,
+		.is_shown_only = true,
 	};
 	struct bind_env env = bind_env_live();
 

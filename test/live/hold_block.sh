@@ -336,7 +336,13 @@ before=$(seconds_up)
 expect_status 3 usher bind --dry-run "$disk"
 expect_text "$name: open in (udev-worker) (pid $worker, root)"
 [ $(($(seconds_up) - before)) -lt 20 ] || fail "usher waited for $(($(seconds_up) - before)) s"
-expect_ok usher list -n --json "$disk"
-expect_text '"state": "busy"'
+# Neither who only looks waits, nor who lifts the check, nor who is told to end.
+before=$(seconds_up)
+expect_ok usher show -n "$disk"
+expect_text "open in (udev-worker) (pid $worker, root)"
+expect_ok usher bind --dry-run --allow=fd "$disk"
+timeout -s INT 1 "$top/build/src/cli/usher" bind "$disk" 2>"$work/told"
+grep -q "open in (udev-worker)" "$work/told" || fail "$(cat "$work/told")"
+[ $(($(seconds_up) - before)) -lt 4 ] || fail "it took $(($(seconds_up) - before)) s"
 kill $worker
 is_free
