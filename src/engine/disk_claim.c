@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "engine/disk/image_use.h"
 #include "hold/hold.h"
 #include "host/host.h"
 
@@ -113,40 +114,6 @@ static int block_check(struct host *h, const char *path, dev_t number, struct er
 	return r;
 }
 
-/* An image is held by a loop device over it, which takes no lock. */
-struct loop_search {
-	struct host *host;
-	const struct stat *image;
-	char found[64];
-};
-
-static int loop_compare(void *arg, const char *name)
-{
-	struct loop_search *s = arg;
-	char path[FILE_PATH_MAX], file[FILE_PATH_MAX];
-	struct stat st;
-
-	if (strncmp(name, "loop", 4) != 0 ||
-		file_path(path, sizeof(path), "/sys/class/block/%s/loop/backing_file", name) < 0 ||
-		host_read_text(s->host, path, file, sizeof(file)) < 0 || stat(file, &st) < 0)
-		return 0;
-	if (st.st_dev == s->image->st_dev && st.st_ino == s->image->st_ino)
-		(void)snprintf(s->found, sizeof(s->found), "%s", name);
-	return 0;
-}
-
-static int image_check(struct host *h, const char *path, const struct stat *st, struct err *e)
-{
-	struct loop_search s = {.host = h, .image = st};
-
-	(void)h->ops->list(h, "/sys/class/block", loop_compare, &s);
-	if (!s.found[0])
-		return 0;
-	err_say(e, -EINVAL, "the host uses '%s': it is below %s", path, s.found);
-	err_hint(e, "losetup -d /dev/%s, when nothing of it is mounted", s.found);
-	return -EINVAL;
-}
-
 int disk_claim_check(const char *path, const struct stat *st, struct err *e)
 {
 	struct host *h = host_live();
@@ -154,7 +121,7 @@ int disk_claim_check(const char *path, const struct stat *st, struct err *e)
 	if (!h)
 		return err_set(e, -ENOMEM, "read the host");
 	int r = S_ISBLK(st->st_mode) ? block_check(h, path, st->st_rdev, e)
-				     : image_check(h, path, st, e);
+				     : image_use_check(h, path, st, e);
 	host_close(h);
 	return r;
 }

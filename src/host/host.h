@@ -61,6 +61,7 @@ enum host_number_kind { HOST_NUMBER_CHAR, HOST_NUMBER_BLOCK, HOST_NUMBER_FILE };
 struct host_number {
 	enum host_number_kind kind;
 	dev_t dev; /* of the node; of a file or folder: its file system's */
+	uint64_t inode; /* of the file below a live loop device; 0: not asked for, or a snapshot */
 };
 
 /* An address of a network interface. */

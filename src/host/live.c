@@ -137,6 +137,7 @@ static int live_number(struct host *h, const char *path, struct host_number *ret
 	/* DONT_SYNC: a path may lead to a dead network file system. */
 	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
 		return -errno;
+	ret->inode = 0;
 	ret->kind = S_ISBLK(st.stx_mode)   ? HOST_NUMBER_BLOCK
 		    : S_ISCHR(st.stx_mode) ? HOST_NUMBER_CHAR
 					   : HOST_NUMBER_FILE;
@@ -157,6 +158,7 @@ static int live_loop(struct host *h, const char *name, struct host_number *ret)
 	/* The kernel and the C library encode numbers alike, up to the kernel's largest major. */
 	ret->kind = info.lo_rdevice ? HOST_NUMBER_BLOCK : HOST_NUMBER_FILE;
 	ret->dev = info.lo_rdevice ? info.lo_rdevice : info.lo_device;
+	ret->inode = info.lo_rdevice ? 0 : info.lo_inode;
 	return 0;
 }
 

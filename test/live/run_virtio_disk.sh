@@ -153,8 +153,26 @@ mkdir "$work/mnt"
 mount "$loop" "$work/mnt" || fail 'no mount'
 expect_status 2 second "$loop"
 expect_text "the host uses '$loop': ${loop#/dev/}: mounted at $work/mnt"
+# Swap space is the memory of the host's processes.
+dd if=/dev/zero of="$work/mnt/swap space" bs=1M count=2 2>/dev/null
+chmod 600 "$work/mnt/swap space"
+mkswap -q "$work/mnt/swap space"
+swapon "$work/mnt/swap space" || fail 'no swap file'
+at_exit "swapoff '$work/mnt/swap space' 2>/dev/null"
+expect_status 2 second "$work/mnt/swap space,ro"
+expect_text 'it is swap space'
+swapoff "$work/mnt/swap space"
+expect_ok second "$work/mnt/swap space,ro"
 umount "$work/mnt"
 losetup -d "$loop"
 loop_is_gone() { [ ! -e "/sys/block/${loop#/dev/}/loop" ]; }
 wait_until 60 loop_is_gone
 expect_ok second "$work/twelve"
+# The name by which a loop device came to the image is gone.
+ln "$work/twelve" "$work/dozen"
+loop=$(losetup -f --show "$work/dozen") || fail 'no loop device'
+rm "$work/dozen"
+expect_status 2 second "$work/twelve"
+expect_text "it is below ${loop#/dev/}"
+losetup -d "$loop"
+wait_until 60 loop_is_gone
