@@ -153,11 +153,17 @@ static int output_walk(struct output_walk *w, const char *path, struct err *e)
 	return r < 0 ? r : 0;
 }
 
-/* A file or FIFO of another user, who would lose its content or could read what is written. */
+/*
+ * A file or FIFO of another user, who would lose its content or could read what is written; a disk;
+ * a folder.
+ */
 static int output_judge(const struct output_walk *w, const struct stat *st, struct err *e)
 {
 	if (S_ISDIR(st->st_mode))
 		return -EISDIR;
+	/* Written as a file, it would lose the file system that the host may have mounted. */
+	if (S_ISBLK(st->st_mode))
+		return err_say(e, -EPERM, "'%s' is a disk", w->name);
 	if (S_ISREG(st->st_mode) && !output_trusts_owner(st->st_uid))
 		return owner_refuse("file", w->name, st->st_uid, e);
 	if (S_ISFIFO(st->st_mode) && !output_trusts_owner(st->st_uid))

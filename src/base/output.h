@@ -25,7 +25,7 @@ bool output_trusts_owner(uid_t uid);
 /*
  * Writes a whole file: a new one replaces the old one by rename(2), so that a reader sees either.
  * A device, FIFO or pipe (/dev/stdout) is written in place. @mode: of the new file.
- * Return: 0, -EPERM for what another user owns, -errno.
+ * Return: 0, -EPERM for what another user owns and for a disk, -errno.
  */
 int output_write(const char *what, const char *path, const void *data, size_t len, unsigned mode,
 	struct err *e);
@@ -33,8 +33,8 @@ int output_write(const char *what, const char *path, const void *data, size_t le
 /*
  * Opens a file for writing in place: an existing one keeps its owner and mode, and is emptied.
  * Does not wait for the reader of a FIFO.
- * Return: a descriptor that the caller closes, -EPERM for what another user owns, -ENXIO for a FIFO
- * without a reader, -errno.
+ * Return: a descriptor that the caller closes, -EPERM for what another user owns and for a disk,
+ * -ENXIO for a FIFO without a reader, -errno.
  */
 int output_open(const char *what, const char *path, unsigned mode, struct err *e);
 

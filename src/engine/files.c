@@ -201,8 +201,9 @@ int files_check_output(const struct guest_spec *s, struct err *e)
 	if (stat(folder, &st) < 0)
 		(void)file_path(folder, sizeof(folder), "%.*s.",
 			(int)(file_base(s->stats_file) - s->stats_file), s->stats_file);
-	else if (S_ISDIR(st.st_mode))
-		return err_say(e, -EINVAL, "--stats: '%s' is a folder", s->stats_file);
+	else if (S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode))
+		return err_say(e, -EINVAL, "--stats: '%s' is a %s", s->stats_file,
+			S_ISDIR(st.st_mode) ? "folder" : "disk");
 	if (access(folder, W_OK) == 0)
 		return 0;
 	(void)err_set(e, -errno, "--stats: write '%s'", s->stats_file);

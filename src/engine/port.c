@@ -237,8 +237,10 @@ int port_check(const struct guest_port *p, struct err *e)
 	if (!p->path[0])
 		return 0;
 	(void)port_what(p, what);
-	if (p->kind == GUEST_PORT_FILE && stat(p->path, &st) == 0 && S_ISDIR(st.st_mode))
-		return err_say(e, -EINVAL, "%s: '%s' is a folder", what, p->path);
+	if (p->kind == GUEST_PORT_FILE && stat(p->path, &st) == 0 &&
+		(S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode)))
+		return err_say(e, -EINVAL, "%s: '%s' is a %s", what, p->path,
+			S_ISDIR(st.st_mode) ? "folder" : "disk");
 	if (p->kind == GUEST_PORT_SOCKET)
 		return port_check_socket(what, p->path, e);
 	if (p->kind == GUEST_PORT_PTY && !path_is_free(p->path, link_is_left)) {

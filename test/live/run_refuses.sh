@@ -96,6 +96,12 @@ for special in "$work/fifo" "$work" /dev/null; do
 	expect_unusable "$special' is not a regular file" --kernel "$kernel" --initrd "$special"
 done
 expect_unusable 'not a regular file' --kernel "$kernel" --device "$(e1000e_address),rom=$work/fifo"
+# A disk is no file: the host may have a file system on it.
+node=/dev/$(block_of "$disk")
+expect_unusable "'$node' is a disk" --kernel "$kernel" --port "log,file=$node"
+ln -s "$node" "$work/node"
+expect_unusable "'$work/node' is a disk" --kernel "$kernel" --port "log,file=$work/node"
+expect_unusable "${node##*/}' is a disk" --kernel "$kernel" --stats="$node"
 expect_unusable "$work/none/stats" --kernel "$kernel" --stats="$work/none/stats"
 words=$(printf %2039s '' | tr ' ' x)
 expect_unusable 'a kernel takes at most 2047, and usher adds 9' --kernel "$kernel" --cmdline "$words"
