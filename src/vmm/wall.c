@@ -181,10 +181,9 @@ static void namespaces_enter(const struct wall *w, struct raising *g)
 
 	if (w->own_pids)
 		part_note(g, WALL_PROCESSES, pidspace_is_first() ? 0 : -EPERM);
-	if (r < 0) {
+	/* Each of the others is told as well: the sentence names all that is missing. */
+	if (r < 0)
 		part_fail(g, "enter a user namespace", r);
-		return;
-	}
 	part_note(g, WALL_NETWORK, namespace_enter_network());
 	part_note(g, WALL_IPC, namespace_enter_ipc());
 	part_note(g, WALL_NAMES, namespace_enter_names());
