@@ -86,7 +86,8 @@ static int folder_each(const char *run_dir, int (*each)(void *arg, const char *n
 		return 0;
 	int count = scandir(path, &list, name_is_shown, alphasort);
 	for (int i = 0; i < count; i++) {
-		if (r == 0)
+		/* A name is the user's own guest first: root's of that name cannot be asked. */
+		if (r == 0 && strcmp(guest_run_dir(list[i]->d_name), run_dir) == 0)
 			r = each(arg, list[i]->d_name);
 		free(list[i]);
 	}
