@@ -130,7 +130,12 @@ int state_claim(const char *run_dir, const char *name, struct state *ret, struct
 
 int state_explain(int r, struct err *e)
 {
-	if (r == -EACCES)
+	/* It is below that folder that an ordinary user's guests are. */
+	if (r == -EACCES && !getenv("XDG_RUNTIME_DIR"))
+		err_hint(e,
+			"a guest without lent devices needs XDG_RUNTIME_DIR, which a login sets; "
+			"one with them is root's");
+	else if (r == -EACCES)
 		err_hint(e, "root runs guests; one that root has saved, usherd starts: usher start "
 			    "NAME");
 	return r;

@@ -147,8 +147,13 @@ static int find_from(const char *top, char *dir, const char *need, bool climb, s
 			"%.200s has processes, so that the kernel limits no cgroup below it", dir);
 	}
 	if (path_of(path, dir, "cgroup.subtree_control") < 0 || access(path, W_OK) < 0 ||
-		access(dir, W_OK) < 0)
-		return err_set(e, -errno, "make a cgroup in %.200s", dir);
+		access(dir, W_OK) < 0) {
+		const int r = err_set(e, -errno, "make a cgroup in %.200s", dir);
+		if (r == -EACCES)
+			err_hint(e, "be root, or have systemd give you one: systemd-run --user "
+				    "--scope -p Delegate=yes usher …");
+		return r;
+	}
 	return 0;
 }
 

@@ -72,21 +72,25 @@ for what in group ready device; do
 	expect_driver "$disk" vfio-pci
 done
 
-# Without devices, that user needs nothing of root but /dev/kvm.
-expect_ok env XDG_RUNTIME_DIR="$runtime" setpriv --reuid $user --regid $user --clear-groups \
-	"$work/build/src/cli/usher" run --name alone --net none --kernel "$work/kernel" \
-	--initrd "$work/initrd" --memory 256M --cmdline "$boot_words usher.do=poweroff"
+# Without devices, that user needs nothing of root but /dev/kvm, and a folder of its own.
+alone() { # OPTION…
+	env ${runtime:+XDG_RUNTIME_DIR="$runtime"} setpriv --reuid $user --regid $user --clear-groups \
+		"$work/build/src/cli/usher" run --name alone --net none --kernel "$work/kernel" \
+		--initrd "$work/initrd" --memory 256M --cmdline "$boot_words usher.do=poweroff" "$@"
+}
+expect_ok alone
 expect_text 'guest: up'
 expect_no_text 'user namespace'
+expect_status 125 alone --cpu-limit 50%
+expect_text 'systemd-run --user --scope -p Delegate=yes'
+(runtime='' && expect_status 125 alone && expect_text 'needs XDG_RUNTIME_DIR') || exit 1
 
 # Where the host permits it no user namespace, one warning names each wall that is missing.
 limit=/proc/sys/user/max_user_namespaces
 many=$(cat $limit)
 at_exit "echo $many >$limit"
 echo 0 >$limit
-expect_ok env XDG_RUNTIME_DIR="$runtime" setpriv --reuid $user --regid $user --clear-groups \
-	"$work/build/src/cli/usher" run --name alone --net none --kernel "$work/kernel" \
-	--initrd "$work/initrd" --memory 256M --cmdline "$boot_words usher.do=poweroff"
+expect_ok alone
 expect_text 'enter a user namespace: No space left on device'
 for wall in network IPC names; do expect_text "leave the host's $wall: Operation not permitted"; done
 expect_text 'enter an empty root: Operation not permitted'

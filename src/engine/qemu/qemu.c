@@ -126,7 +126,12 @@ static int check_words(const struct guest_spec *s, struct err *e)
 	if (!qemu_board_is_ours(s) || access("/dev/kvm", R_OK | W_OK) == 0)
 		return 0;
 	(void)err_set(e, -errno, "open /dev/kvm");
-	err_hint(e, "load kvm-amd or kvm-intel, or choose a machine without KVM: -- -M q35");
+	if (e->code == -EACCES)
+		err_hint(e, "be root or a member of the group 'kvm', or choose a machine without "
+			    "KVM: -- -M q35");
+	else
+		err_hint(
+			e, "load kvm-amd or kvm-intel, or choose a machine without KVM: -- -M q35");
 	return e->code;
 }
 

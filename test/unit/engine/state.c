@@ -179,8 +179,12 @@ START_TEST(who_may_not_run_guests_learns_who_does)
 	ck_assert_int_eq(geteuid() == 0 ? seteuid(65534) : 0, 0);
 	ck_assert_int_eq(state_claim(run_dir, "one", &s, &e), -EACCES);
 	ck_assert_str_eq(e.hint, ""); /* a program's keeper claims a name, too */
+	ck_assert_int_eq(setenv("XDG_RUNTIME_DIR", "/run/user/65534", 1), 0);
 	ck_assert_int_eq(state_explain(-EACCES, &e), -EACCES);
 	ck_assert_ptr_nonnull(strstr(e.hint, "usher start"));
+	ck_assert_int_eq(unsetenv("XDG_RUNTIME_DIR"), 0);
+	ck_assert_int_eq(state_explain(-EACCES, &e), -EACCES);
+	ck_assert_ptr_nonnull(strstr(e.hint, "needs XDG_RUNTIME_DIR"));
 	ck_assert_int_eq(getuid() == 0 ? seteuid(0) : 0, 0);
 	ck_assert_int_eq(rmdir(run_dir), 0);
 }
