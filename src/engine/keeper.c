@@ -373,6 +373,9 @@ static int engine_start(struct loan *l, const struct bind_plan *plan, struct eng
 	(void)state_engine(&l->state, ret->pid);
 	control_attach(l, run, ret->pid);
 	l->status.number = ret->pid;
+	/* First: who starts a guest in the background listens until it runs. */
+	if (run->missing.code)
+		loan_tell(l, (struct keeper_news){.event = KEEPER_WARNED, .error = &run->missing});
 	loan_tell(l, (struct keeper_news){
 			     .event = KEEPER_STARTED,
 			     .pid = ret->pid,
@@ -421,9 +424,6 @@ static int engine_run_to_end(struct loan *l, const struct bind_plan *plan, int *
 
 	int r = engine_start(l, plan, &run, &process, e);
 	if (r == 0) {
-		if (run.missing.code)
-			loan_tell(l, (struct keeper_news){
-					     .event = KEEPER_WARNED, .error = &run.missing});
 		lacks_tell(l, &run.program, &process);
 		*ret_status = guest_status(l, guest_wait(l, &process, &run));
 		control_plug_abort(l->control);

@@ -146,6 +146,9 @@ expect_text ', by default'
 
 with_path=$PATH
 PATH=$work/broken:$PATH
+expect_ok usher run --detach --name away --memory 64M --kernel "$kernel"
+expect_text 'warning: the guest has no network: passt does not start: it is broken'
+expect_ok usher stop --force away
 open_guest --name talk --console virtio --port agent,socket --port line,pty --port chat \
 	--port "log,file=$work/log,limit=100k" --port "flood,socket=$work/flood"
 PATH=$with_path

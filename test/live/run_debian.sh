@@ -153,6 +153,7 @@ echo 'its own words are over'
 END
 wait_for_debian '^its own words are over'
 grep -q 'root: /dev/vda1 rw' "$work/console" || fail_with_guest 'its root is not its disk'
+grep -q '^random: virtio_rng' "$work/console" || fail_with_guest 'it has no entropy device'
 grep -q '^state: running' "$work/console" || fail_with_guest 'a unit has failed'
 grep -q '^address: en[a-z0-9]* 10.9.0.5/24 route: default via 10.9.0.254' "$work/console" ||
 	fail_with_guest 'it has no address by DHCP'
