@@ -13,8 +13,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* Failures of this host, or of usher; all others come from what the user gave. */
@@ -135,11 +137,41 @@ static const struct guest_disk *find_twin(const struct guest_spec *s, size_t i)
 	return NULL;
 }
 
-/* The claim would say that another guest has it. */
+/* The guest's lent device that disk @i is on: sysfs has a disk below its PCI function, or NULL. */
+static const struct guest_device *find_controller(const struct guest_spec *s, size_t i)
+{
+	char path[64], target[FILE_PATH_MAX] = "", function[PCI_ADDRESS_TEXT + 2];
+	char address[PCI_ADDRESS_TEXT];
+	struct stat st;
+
+	if (stat(s->virtio[i].disk.path, &st) < 0 || !S_ISBLK(st.st_mode))
+		return NULL;
+	(void)snprintf(
+		path, sizeof(path), "/sys/dev/block/%u:%u", major(st.st_rdev), minor(st.st_rdev));
+	if (readlink(path, target, sizeof(target) - 1) < 0)
+		return NULL;
+	for (size_t n = 0; n < s->device_count; n++) {
+		(void)snprintf(function, sizeof(function), "/%s/",
+			pci_address_format(s->devices[n].address, address));
+		if (strstr(target, function))
+			return &s->devices[n];
+	}
+	return NULL;
+}
+
+/* The claim would say that another guest has it, and the gate that usher itself has. */
 static int open_disk(const struct guest_spec *s, size_t i, struct disk *ret, struct err *e)
 {
 	const struct guest_disk *twin = find_twin(s, i);
+	const struct guest_device *whole = find_controller(s, i);
+	char address[PCI_ADDRESS_TEXT];
 
+	if (whole) {
+		err_say(e, -EINVAL, "--disk: '%s' is a disk of %s, which the guest gets itself",
+			s->virtio[i].disk.path, pci_address_format(whole->address, address));
+		err_hint(e, "leave out --disk, or --device");
+		return -EINVAL;
+	}
 	if (!twin)
 		return disk_open(&s->virtio[i].disk, ret, e);
 	err_say(e, -EINVAL, "--disk: '%s' is the guest's already, as '%s'", s->virtio[i].disk.path,

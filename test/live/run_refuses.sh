@@ -96,6 +96,10 @@ for special in "$work/fifo" "$work" /dev/null; do
 	expect_unusable "$special' is not a regular file" --kernel "$kernel" --initrd "$special"
 done
 expect_unusable 'not a regular file' --kernel "$kernel" --device "$(e1000e_address),rom=$work/fifo"
+# A disk comes with its controller, or alone.
+expect_unusable "is a disk of $disk, which the guest gets itself" --kernel "$kernel" \
+	--disk "/dev/$(block_of "$disk")"
+
 # A disk is no file: the host may have a file system on it.
 node=/dev/$(block_of "$disk")
 expect_unusable "'$node' is a disk" --kernel "$kernel" --port "log,file=$node"
