@@ -108,6 +108,60 @@ START_TEST(a_signal_says_nothing)
 }
 END_TEST
 
+/* Takes what there is. *@watched: whether the watch still stands. Return: how many requests. */
+static unsigned requests_reaped(bool *watched)
+{
+	struct blk_ring_done done;
+	unsigned count = 0;
+
+	while (blk_ring_reap(&ring, &done)) {
+		count += done.user != WATCH;
+		if (done.user == WATCH)
+			*watched = done.more;
+		else
+			ck_assert_int_eq(done.result, sizeof(uint64_t));
+	}
+	return count;
+}
+
+/* As a driver that rings while the thread is busy: the kernel has no room for each completion. */
+START_TEST(no_request_is_lost_among_rings)
+{
+	static const uint64_t one = 1;
+	bool watched = true;
+	unsigned done = 0;
+
+	begin(0);
+	blk_ring_watch(&ring, 0, WATCH);
+	for (unsigned i = 0; i < 8 * BLK_RING_ENTRIES; i++) {
+		ck_assert_int_eq(eventfd_write(bell, 1), 0);
+		ck_assert_int_eq(blk_ring_submit(&ring), 0);
+	}
+	for (unsigned i = 0; i < BLK_RING_ENTRIES / 2; i++) {
+		struct io_uring_sqe *s = blk_ring_next(&ring, IORING_OP_WRITE, 0, WATCH + 1 + i);
+		s->addr = (uint64_t)(uintptr_t)&one;
+		s->len = sizeof(one);
+	}
+	while (done < BLK_RING_ENTRIES / 2) {
+		ck_assert_int_eq(blk_ring_wait(&ring), 0);
+		done += requests_reaped(&watched);
+	}
+	ck_assert_uint_eq(done, BLK_RING_ENTRIES / 2);
+	ck_assert_uint_eq(ring.pending, 0);
+	/* A watch that found no room has ended, and says so; a new one hears the next ring. */
+	if (!watched)
+		blk_ring_watch(&ring, 0, WATCH);
+	ck_assert_int_eq(blk_ring_submit(&ring), 0);
+	(void)requests_reaped(&watched);
+	watched = false;
+	ck_assert_int_eq(eventfd_write(bell, 1), 0);
+	ck_assert_int_eq(blk_ring_wait(&ring), 0);
+	ck_assert_uint_eq(requests_reaped(&watched), 0);
+	ck_assert(watched);
+	end();
+}
+END_TEST
+
 START_TEST(does_nothing_else)
 {
 	begin(0);
@@ -124,4 +178,4 @@ START_TEST(does_nothing_else)
 END_TEST
 
 SUITE("blk_ring", a_watch_stays, an_older_kernel_is_asked_each_time, completes_for_who_never_waits,
-	a_signal_says_nothing, does_nothing_else)
+	a_signal_says_nothing, no_request_is_lost_among_rings, does_nothing_else)
