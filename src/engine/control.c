@@ -32,7 +32,9 @@
  *
  * To stop a guest is to press its power button first. A system that still boots has no driver for
  * the button and does not see it, so the keeper presses it again every PRESS_AGAIN_MS. If the guest
- * still runs when the client's patience is over, the keeper stops it as a signal would.
+ * still runs when the client's patience is over, the keeper stops it as a signal would. This time
+ * begins with the request: a usher-vmm that hangs never answers the order. Until it answers, the
+ * time is in asked_ms, because a refused request (the guest is paused) must not stop the guest.
  */
 #define ORDER_PATIENCE_MS 5000
 #define PRESS_AGAIN_MS 5000
@@ -90,6 +92,9 @@ static int order_send(struct control *c, struct wire_order order, int fd, struct
 			c->phase == CONTROL_ENDED ? "any more" : "yet");
 	order.header = (struct wire_header){.kind = WIRE_ORDER, .id = c->order + 1};
 	int r = wire_send(c->orders_fd, &order, sizeof(order), &fds);
+	/* usher-vmm hangs, and orders fill its queue. The next press may find room. */
+	if (r == -EAGAIN && order.order == WIRE_ORDER_BUTTON)
+		r = 0;
 	if (r < 0)
 		return err_say(e, r, "%s takes no orders: %s",
 			control_name_program(c->guest.engine), strerror(-r));
@@ -198,16 +203,28 @@ static void stream_hand_over(struct control *c, struct control_client *from)
 	from->leaves = true;
 }
 
+/* When the keeper stops the guest for @from, whose request to stop has an order; 0: never. */
+static int64_t stop_deadline(const struct control_client *from)
+{
+	const int64_t s = from->request.timeout_s;
+
+	return s ? from->order_ms + s * 1000 : 0;
+}
+
 /* Return: a signal, or 0. */
 static int stop_begin(
 	struct control *c, struct control_client *from, const struct control_request *q)
 {
-	if (!q->force && c->orders_fd >= 0) {
-		order_begin(c, from, q, -1);
-		return 0;
+	if (q->force || c->orders_fd < 0) {
+		control_done(from, q, -1);
+		return SIGTERM;
 	}
-	control_done(from, q, -1);
-	return SIGTERM;
+	order_begin(c, from, q, -1);
+	if (from->order && q->timeout_s) {
+		c->asked_order = from->order;
+		c->asked_ms = stop_deadline(from);
+	}
+	return 0;
 }
 
 /* Return: a signal: the guest is to be stopped as if by that; 0. */
@@ -274,11 +291,11 @@ static void client_accept(struct control *c)
 }
 
 /* What an order means for the guest's state, once usher-vmm has obeyed it. */
-static void order_applied(struct control *c, const struct control_request *q)
+static void order_applied(struct control *c, const struct control_client *from)
 {
-	switch (q->command) {
+	switch (from->request.command) {
 	case CONTROL_STOP:
-		c->force_ms = q->timeout_s ? clock_ms() + q->timeout_s * INT64_C(1000) : 0;
+		c->force_ms = stop_deadline(from);
 		c->press_ms = clock_ms() + PRESS_AGAIN_MS;
 		control_event(c, "button", INT_MIN, NULL, NULL);
 		break;
@@ -324,7 +341,7 @@ static void order_finish(struct control *c, struct control_client *to)
 		fd_close(&fd);
 		return;
 	}
-	order_applied(c, &q);
+	order_applied(c, to);
 	if (q.command == CONTROL_STATISTICS)
 		control_tell_figures(to, &q, c->done.text, c->done.length);
 	else if (q.command == CONTROL_RESIZE)
@@ -347,6 +364,41 @@ static void orders_serve(struct control *c)
 	for (size_t i = 0; i < c->count; i++)
 		if (c->list[i].order && c->list[i].order == c->done.header.id)
 			order_finish(c, &c->list[i]);
+	if (c->asked_ms && c->asked_order == c->done.header.id) {
+		/* The client may have left before the answer: its request stands. */
+		if (c->done.result == 0)
+			c->force_ms = c->asked_ms;
+		c->asked_ms = 0;
+	}
+}
+
+/*
+ * usher-vmm does not answer, but a request to stop needs no answer of it if the keeper stops the
+ * guest in time. Return: false: it does need one.
+ */
+static bool stop_goes_on(struct control *c, struct control_client *from)
+{
+	if (from->request.command != CONTROL_STOP || !from->request.timeout_s)
+		return false;
+	if (c->asked_ms) {
+		c->force_ms = c->asked_ms;
+		c->press_ms = clock_ms() + PRESS_AGAIN_MS;
+		c->asked_ms = 0;
+	}
+	control_done(from, &from->request, -1);
+	return true;
+}
+
+/* The guest stops, or has stopped: those that asked for it need no answer of usher-vmm. */
+static void stops_finish(struct control *c)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		struct control_client *to = &c->list[i];
+		if (!to->order || to->request.command != CONTROL_STOP)
+			continue;
+		to->order = 0;
+		control_done(to, &to->request, -1);
+	}
 }
 
 /* Orders that nobody answers in time. */
@@ -361,8 +413,13 @@ static void orders_expire(struct control *c)
 			continue;
 		to->order = 0;
 		fd_close(&to->console_fd);
+		if (stop_goes_on(c, to))
+			continue;
+		e = (struct err){0};
 		(void)err_say(&e, -ETIMEDOUT, "%s does not answer",
 			control_name_program(c->guest.engine));
+		if (to->request.command == CONTROL_STOP)
+			err_hint(&e, "stop it by force");
 		control_failed(to, &to->request, &e);
 	}
 }
@@ -398,6 +455,8 @@ int control_patience(const struct control *c)
 		return -1;
 	if (c->force_ms)
 		next = c->force_ms;
+	if (c->asked_ms && c->asked_ms < next)
+		next = c->asked_ms;
 	if (c->press_ms && c->press_ms < next)
 		next = c->press_ms;
 	for (size_t i = 0; i < c->count; i++) {
@@ -411,6 +470,11 @@ int control_patience(const struct control *c)
 	if (next == INT64_MAX)
 		return -1;
 	return next <= now ? 0 : next - now > INT_MAX ? INT_MAX : (int)(next - now);
+}
+
+static void stops_forget(struct control *c)
+{
+	c->force_ms = c->asked_ms = c->press_ms = 0;
 }
 
 int control_serve(struct control *c, const struct pollfd *polled, size_t count)
@@ -435,8 +499,9 @@ int control_serve(struct control *c, const struct pollfd *polled, size_t count)
 	}
 	if (polled[SOCKET].revents)
 		client_accept(c);
-	if (c->force_ms && clock_ms() >= c->force_ms) {
-		c->force_ms = c->press_ms = 0;
+	const int64_t now = clock_ms();
+	if ((c->force_ms && now >= c->force_ms) || (c->asked_ms && now >= c->asked_ms)) {
+		stops_forget(c);
 		stop = SIGTERM;
 	}
 	return stop;
@@ -454,11 +519,13 @@ void control_tell(struct control *c, const struct keeper_news *n)
 	case KEEPER_STOPPING:
 		c->phase = CONTROL_STOPPING;
 		c->press_ms = 0;
+		stops_finish(c);
 		control_event(c, "stopping", INT_MIN, NULL, NULL);
 		break;
 	case KEEPER_ENDED:
 		c->phase = CONTROL_ENDED;
-		c->force_ms = c->press_ms = 0;
+		stops_forget(c);
+		stops_finish(c);
 		control_event(c, "ended", n->status, n->error ? n->error->msg : NULL, NULL);
 		break;
 	case KEEPER_STUCK:

@@ -54,6 +54,8 @@ struct control {
 	bool plugs_away; /* the one that is on its way takes devices from it */
 	enum control_phase phase;
 	int64_t force_ms; /* when a guest that was asked to power off is stopped; 0 never */
+	int64_t asked_ms; /* as force_ms, until usher-vmm answers asked_order; 0 never */
+	uint32_t asked_order;
 	int64_t press_ms; /* when its button is pressed again; 0 never */
 	size_t count;
 	struct control_client list[CONTROL_CLIENTS_MAX];

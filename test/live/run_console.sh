@@ -210,7 +210,10 @@ echo again >&8
 wait_for_times 2 '^guest: ready'
 expect_ok ask "$folder/port-agent" 'once more'
 expect_text 'heard once more'
-kill -TERM "$(vmm_pid)"
+# Its usher-vmm hangs, and does not press the button: the time of the stop is over all the same.
+kill -STOP "$(vmm_pid)"
+expect_ok usher stop --timeout 2 talk
+expect_text "guest 'talk' still runs: it is stopped now"
 wait_for_guest '^usher ended'
 [ ! -e "$work/flood" ] && [ ! -e "$folder" ] || fail 'a socket or a link was left'
 
