@@ -159,6 +159,8 @@ holder=$!
 at_exit "kill $holder 2>/dev/null"
 wait_for_guest '^guest: ready'
 expect_guest 'warning: the guest has no network: passt does not start: it is broken'
+expect_status 1 usher control talk link user up
+expect_text "guest 'talk' has started without card 'user'"
 expect_guest 'Linux version' 'the serial port has not shown the boot'
 [ "$(grep -c 'Linux version' "$console")" = 1 ] || fail 'the boot is shown twice'
 expect_guest '^guest: ports port-agent port-chat port-flood port-line port-log'

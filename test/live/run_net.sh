@@ -187,6 +187,7 @@ user)
 		sleep 0.1
 	done
 	echo "guest: carrier $(cat /sys/class/net/eth0/carrier)"
+	read -r go
 	;;
 esac
 END
@@ -329,11 +330,17 @@ expect_guest '^guest: knocks at 10.8.0.1 7001: answered'
 expect_guest '^guest: knocks at fd00:8::1 7001: answered'
 [ "$(grep -c '^guest: knocks at .* 7003: silent' "$console")" = 6 ] || fail 'the host'"'"'s loopback answers'
 echo go >&8
-exec 8>&-
 wait_for_guest '^guest: drinks'
 wait_for_line 60 "$work/served" 'host: drinks'
 kill -9 "$passt"
-wait_for_guest '^usher ended: 0'
+wait_for_guest '^guest: carrier'
 expect_guest 'the user-mode network is gone: the guest goes on without a link'
 expect_guest '^guest: carrier 0' 'the guest has a link to nobody'
+expect_status 1 usher control networked link user down
+expect_text "the link of card 'user' is down already"
+expect_status 1 usher control networked link user up
+expect_text "the link of card 'user' stays down: its passt or tap is gone"
+echo go >&8
+exec 8>&-
+wait_for_guest '^usher ended: 0'
 ! pidof passt || fail 'passt is left behind'

@@ -48,6 +48,27 @@ static void balloon_explain(
 	}
 }
 
+static void link_explain(
+	const struct control *c, const struct control_request *q, int r, struct err *e)
+{
+	if (r == -EALREADY) {
+		(void)err_say(e, r, "the link of card '%s' is %s already", q->card,
+			q->up ? "up" : "down");
+	} else if (r == -EPIPE) {
+		(void)err_say(e, r, "the link of card '%s' stays down: its passt or tap is gone",
+			q->card);
+		err_hint(e, "stop the guest and run it again");
+	} else if (r == -ENODEV) {
+		(void)err_say(e, r, "the guest has released card '%s'", q->card);
+	} else if (r == -ENXIO) {
+		(void)err_say(e, r, "guest '%s' has started without card '%s'", c->guest.spec->name,
+			q->card);
+		err_hint(e, "the warning at its start says why");
+	} else {
+		(void)err_set(e, r, "link card '%s'", q->card);
+	}
+}
+
 void control_explain(const struct control *c, const struct control_request *q, struct err *e)
 {
 	const char *name = c->guest.spec->name;
@@ -64,11 +85,8 @@ void control_explain(const struct control *c, const struct control_request *q, s
 		resize_explain(q, r, e);
 	else if (q->command == CONTROL_BALLOON)
 		balloon_explain(c, q, r, e);
-	else if (q->command == CONTROL_LINK && r == -EALREADY)
-		(void)err_say(e, r, "the link of card '%s' is %s already", q->card,
-			q->up ? "up" : "down");
-	else if (q->command == CONTROL_LINK && r == -ENODEV)
-		(void)err_say(e, r, "the guest has released card '%s'", q->card);
+	else if (q->command == CONTROL_LINK)
+		link_explain(c, q, r, e);
 	else if (r == -EALREADY)
 		(void)err_say(e, r, "guest '%s' is %s already", name,
 			q->command == CONTROL_PAUSE ? "paused" : "running");

@@ -387,6 +387,7 @@ static void net_list(struct virtio_net *n, struct virtio_net *entry)
 {
 	lock_take(&n->vm->nets.lock);
 	n->vm->nets.of[n->spec.number] = entry;
+	n->vm->nets.had[n->spec.number] = true;
 	lock_drop(&n->vm->nets.lock);
 }
 
@@ -516,16 +517,25 @@ int virtio_net_add(struct vm *vm, const struct virtio_net_spec *s, int fd, struc
 	return net_plug(n, e);
 }
 
+/* A line that is not watched may be gone without notice, as that of a cable which was pulled. */
+static int link_set(struct virtio_net *n, bool up)
+{
+	if (n->copy.gone && !up)
+		return -EALREADY;
+	if (n->copy.gone || (up && !net_line_has_peer(&n->copy.line)))
+		return -EPIPE;
+	int r = __atomic_exchange_n(&n->cut, !up, __ATOMIC_ACQ_REL) == !up ? -EALREADY : 0;
+	main_wake(n);
+	return r;
+}
+
 int virtio_net_set_link(struct vm *vm, unsigned n, bool up)
 {
-	int r = -ENODEV;
-
+	if (n >= VIRTIO_NETS_MAX)
+		return -ENXIO;
 	lock_take(&vm->nets.lock);
-	struct virtio_net *net = n < VIRTIO_NETS_MAX ? vm->nets.of[n] : NULL;
-	if (net) {
-		r = __atomic_exchange_n(&net->cut, !up, __ATOMIC_ACQ_REL) == !up ? -EALREADY : 0;
-		main_wake(net);
-	}
+	struct virtio_net *net = vm->nets.of[n];
+	int r = net ? link_set(net, up) : vm->nets.had[n] ? -ENODEV : -ENXIO;
 	lock_drop(&vm->nets.lock);
 	return r;
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -38,6 +39,16 @@ void net_line_fini(struct net_line *l)
 	free(l->in);
 	free(l->out);
 	l->in = l->out = NULL;
+}
+
+WALL_CALL(main, poll);
+
+/* The kernel tells of a closed socket and a removed tap in any case: no event is asked for. */
+bool net_line_has_peer(const struct net_line *l)
+{
+	struct pollfd p = {.fd = l->fd};
+
+	return l->fd >= 0 && (poll(&p, 1, 0) <= 0 || !(p.revents & (POLLHUP | POLLERR)));
 }
 
 static bool is_transient(int error)

@@ -48,6 +48,9 @@ void net_line_fini(struct net_line *l);
 /* Return: 1; 0 there is none now; -EPIPE the other end is gone; -EPROTO it is no such line. */
 int net_line_read(struct net_line *l, struct net_frame *ret);
 
+/* Whether anybody is at its other end now. */
+bool net_line_has_peer(const struct net_line *l);
+
 /* Whether a read brings a frame without a look at the descriptor. */
 bool net_line_has_frame(const struct net_line *l);
 

@@ -15,6 +15,7 @@ struct vm;
 struct virtio_nets {
 	struct lock lock;
 	struct virtio_net *of[VIRTIO_NETS_MAX]; /* NULL: no card, or it is gone */
+	bool had[VIRTIO_NETS_MAX]; /* there is one, or it is gone */
 };
 
 #define VIRTIO_NETS_NONE                       \
@@ -24,7 +25,8 @@ struct virtio_nets {
 
 /*
  * Pulls the cable of card @n, or plugs it in: the guest's driver learns of it. Return: 0; -EALREADY
- * it is so; -ENODEV there is no such card. Context: no lock of a device.
+ * it is so; -EPIPE nobody is at the line's other end, so the link stays down; -ENODEV the guest has
+ * released the card; -ENXIO there never was one. Context: main thread, no lock of a device.
  */
 int virtio_net_set_link(struct vm *vm, unsigned n, bool up);
 

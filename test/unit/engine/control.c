@@ -135,6 +135,20 @@ START_TEST(cuts_a_link)
 		else
 			ck_assert_str_eq(hear(fd), "{\"ok\":true}");
 	}
+	static const struct {
+		int result;
+		const char *heard;
+	} refusals[] = {
+		{-EPIPE, "the link of card 'user' stays down: its passt or tap is gone"},
+		{-ENODEV, "the guest has released card 'user'"},
+		{-ENXIO, "guest 'box' has started without card 'user'"},
+	};
+	for (size_t i = 0; i < COUNT(refusals); i++) {
+		say(fd, "{\"command\":\"link\",\"card\":\"user\",\"up\":true}\n");
+		struct wire_order o = order_hear(WIRE_ORDER_LINK, NULL);
+		order_answer(&o, refusals[i].result, "");
+		expect(fd, refusals[i].heard);
+	}
 	(void)close(fd);
 	stop();
 }

@@ -228,6 +228,11 @@ START_TEST(goes_on_without_a_link)
 	expect_no_link();
 	set_up(BASICS);
 	ck_assert_uint_eq(reg_get(VIRTIO_PCI_CAP_DEVICE_CFG, CONFIG(status), 2), 0);
+	/* Nor does a command bring it back, or make up that there is one. */
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_int_eq(virtio_net_set_link(&machine.vm, 0, true), -EPIPE);
+		ck_assert_int_eq(virtio_net_set_link(&machine.vm, 0, false), -EALREADY);
+	}
 	finish();
 	/* No frame has such a size. */
 	static const uint32_t lengths[] = {0, 13, 65554, UINT32_MAX};
@@ -257,8 +262,8 @@ START_TEST(a_cable_that_is_pulled)
 	list(RX, 2048);
 	ring(RX);
 	ck_assert_int_eq(virtio_net_set_link(vm, 0, true), -EALREADY);
-	ck_assert_int_eq(virtio_net_set_link(vm, 1, false), -ENODEV);
-	ck_assert_int_eq(virtio_net_set_link(vm, 99, false), -ENODEV);
+	ck_assert_int_eq(virtio_net_set_link(vm, 1, false), -ENXIO);
+	ck_assert_int_eq(virtio_net_set_link(vm, 99, false), -ENXIO);
 	const uint64_t generation = common_get(COMMON(config_generation), 1);
 	ck_assert_int_eq(virtio_net_set_link(vm, 0, false), 0);
 	serve();
@@ -279,6 +284,13 @@ START_TEST(a_cable_that_is_pulled)
 	ck_assert_uint_eq(link_status(), 1);
 	ck_assert_uint_eq(used_index(RX), 1);
 	expect_received(0, 60, 1);
+	/* The other end goes while the cable is out. */
+	ck_assert_int_eq(virtio_net_set_link(vm, 0, false), 0);
+	serve();
+	(void)shutdown(peer, SHUT_RDWR);
+	ck_assert_int_eq(virtio_net_set_link(vm, 0, true), -EPIPE);
+	serve();
+	ck_assert_uint_eq(link_status(), 0);
 	finish();
 	ck_assert_int_eq(virtio_net_set_link(vm, 0, true), -ENODEV);
 }
