@@ -340,7 +340,10 @@ static int restore_and_sweep(
 	int leave = restore_leases(a, env, doc, e);
 	if (!a->targets.dry_run) {
 		cgroup_sweep();
-		state_sweep(env->state);
+		const unsigned swept = state_sweep(env->state);
+		if (swept)
+			report_note("removed what %u killed keeper%s left", swept,
+				swept == 1 ? "" : "s");
 		uid_sweep(env->state);
 	}
 	return leave;

@@ -46,7 +46,8 @@ static int explain_failure(const struct control_place *p, const char *folder, co
 	}
 	if (code == -ECONNREFUSED) {
 		(void)err_say(e, code, "the keeper of %s '%s' was killed", p->noun, name);
-		err_hint(e, "'usher restore' returns its devices");
+		err_hint(e,
+			"'usher restore' returns its devices, if it has any, and removes the rest");
 		return code;
 	}
 	return err_set(e, code, "connect to the keeper of %s '%s'", p->noun, name);

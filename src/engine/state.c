@@ -184,13 +184,14 @@ void state_release(struct state *s)
 	(void)rmdir(s->dir);
 }
 
-static void kind_sweep(enum state_kind kind, const char *run_dir)
+static unsigned kind_sweep(enum state_kind kind, const char *run_dir)
 {
 	char top[FILE_PATH_MAX], path[FILE_PATH_MAX];
 	const struct dirent *entry;
+	unsigned count = 0;
 
 	if (file_path(top, sizeof(top), "%s/%s", run_dir, folders[kind]) < 0)
-		return;
+		return 0;
 	cleanup_dir DIR *d = opendir(top);
 	while (d && (entry = readdir(d))) {
 		struct state left = {.kind = kind, .lock_fd = -1};
@@ -198,11 +199,12 @@ static void kind_sweep(enum state_kind kind, const char *run_dir)
 			continue;
 		memlock_put_back_noted(left.dir);
 		state_release(&left);
+		count++;
 	}
+	return count;
 }
 
-void state_sweep(const char *run_dir)
+unsigned state_sweep(const char *run_dir)
 {
-	kind_sweep(STATE_GUEST, run_dir);
-	kind_sweep(STATE_LEASE, run_dir);
+	return kind_sweep(STATE_GUEST, run_dir) + kind_sweep(STATE_LEASE, run_dir);
 }

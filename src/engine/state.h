@@ -40,7 +40,7 @@ int state_claim_lease(const char *run_dir, const char *name, struct state *ret, 
 int state_engine(struct state *s, pid_t pid);
 void state_release(struct state *s);
 
-/* Removes the folders of keepers that were killed. */
-void state_sweep(const char *run_dir);
+/* Removes the folders of keepers that were killed. Return: how many. */
+unsigned state_sweep(const char *run_dir);
 
 #endif

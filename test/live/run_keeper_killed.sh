@@ -52,6 +52,7 @@ wait_until 10 test ! -e "/proc/$vmm"
 expect_driver "$disk" vfio-pci
 expect_ok usher restore
 expect_text "$disk: vfio-pci -> nvme"
+expect_text 'removed what 1 killed keeper left'
 expect_driver "$disk" nvme
 expect_override "$disk" none
 expect_equal 'the journal' '' "$(ls /run/usher/journal)"

@@ -80,7 +80,8 @@ START_TEST(a_killed_keeper_leaves_what_restore_sweeps)
 	}
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 	ck_assert(exists("/killed/keeper"));
-	state_sweep(run_dir);
+	ck_assert_uint_eq(state_sweep(run_dir), 1);
+	ck_assert_uint_eq(state_sweep(run_dir), 0);
 	ck_assert(!exists("/killed"));
 	ck_assert(exists("/alive/lock"));
 	state_release(&s);
