@@ -421,9 +421,10 @@ void console_fini(struct console *c)
 	viewers_fini(&c->viewers);
 	outbox_fini(&c->outbox);
 	if (c->outbox.dropped)
-		log_warn(c->vm->name,
-			"console: %" PRIu64 " bytes of output are lost, because nobody read them",
-			c->outbox.dropped);
+		log_warn(c->vm->name, "console: %" PRIu64 " bytes of output are lost, because %s",
+			c->outbox.dropped,
+			c->outbox.started ? "nobody read them"
+					  : "the kernel started no thread to write them");
 	if (c->raw)
 		terminal_restore(&c->terminal);
 	fd_close(&c->tick.fd);

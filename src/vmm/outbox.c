@@ -23,6 +23,7 @@
  */
 #define OUTBOX_PIECE 1024 /* [bytes] a write: a slow line shows that it moves */
 #define OUTBOX_JOIN_MS 200
+#define OUTBOX_RETRY_MS 10 /* between two attempts of outbox_drain() to start the thread */
 
 int outbox_init(struct outbox *o, const char *name, int fd)
 {
@@ -101,19 +102,15 @@ static void *outbox_thread(void *arg)
 	return NULL;
 }
 
-/* Under the lock. Without a thread output is discarded, and the guest goes on. */
+/* Under the lock. If the kernel starts no thread, the next call of it tries again. */
 static void outbox_wake(struct outbox *o)
 {
-	o->due = true;
 	if (o->started)
 		(void)pthread_cond_signal(&o->work);
 	else
 		o->started =
 			thread_start(&o->thread, THREAD_OUTBOX, o->name, outbox_thread, o) >= 0;
-	if (o->started)
-		return;
-	o->closed = true;
-	o->held = 0;
+	o->due = o->started;
 }
 
 size_t outbox_put(struct outbox *o, const void *data, size_t len)
@@ -130,9 +127,12 @@ size_t outbox_put(struct outbox *o, const void *data, size_t len)
 		o->held += len;
 		room -= len;
 	}
-	o->starved |= room < o->low;
 	if (o->held >= OUTBOX_SIZE / 2 && !o->due)
 		outbox_wake(o);
+	/* Without a thread nobody makes room. The guest does not wait for it. */
+	if (o->held >= OUTBOX_SIZE / 2 && !o->started)
+		room = OUTBOX_SIZE;
+	o->starved |= room < o->low;
 	(void)pthread_mutex_unlock(&o->lock);
 	return room;
 }
@@ -140,7 +140,11 @@ size_t outbox_put(struct outbox *o, const void *data, size_t len)
 bool outbox_offer(struct outbox *o, const void *data, size_t len)
 {
 	(void)pthread_mutex_lock(&o->lock);
-	const bool fits = o->closed || len <= OUTBOX_SIZE - o->held;
+	bool fits = o->closed || len <= OUTBOX_SIZE - o->held;
+	if (!fits && !o->due)
+		outbox_wake(o);
+	/* Without a thread `ready` would never come: outbox_put() drops the data. */
+	fits |= !o->started;
 	o->starved |= !fits;
 	(void)pthread_mutex_unlock(&o->lock);
 	if (fits)
@@ -161,13 +165,25 @@ static bool is_before(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
 }
 
+/* Under the lock, which it drops while it waits. @ms at most. */
+static void await_thread(struct outbox *o, unsigned ms)
+{
+	for (unsigned waited = 0; o->held && !o->closed && !o->started && waited < ms;
+		waited += OUTBOX_RETRY_MS) {
+		const struct timespec until = thread_deadline(OUTBOX_RETRY_MS);
+		(void)pthread_cond_timedwait(&o->progress, &o->lock, &until);
+		outbox_wake(o);
+	}
+}
+
 bool outbox_drain(struct outbox *o, unsigned idle_ms, unsigned total_ms)
 {
 	const struct timespec end = thread_deadline(total_ms);
 
 	outbox_flush(o);
 	(void)pthread_mutex_lock(&o->lock);
-	for (int r = 0; o->held && !o->closed && r == 0;) {
+	await_thread(o, idle_ms);
+	for (int r = 0; o->started && o->held && !o->closed && r == 0;) {
 		struct timespec idle = thread_deadline(idle_ms);
 		r = pthread_cond_timedwait(
 			&o->progress, &o->lock, is_before(&idle, &end) ? &idle : &end);
@@ -183,6 +199,7 @@ void outbox_fini(struct outbox *o)
 		return;
 	(void)pthread_mutex_lock(&o->lock);
 	o->ending = o->closed = true;
+	o->dropped += o->started ? 0 : o->held;
 	(void)pthread_cond_signal(&o->work);
 	bool started = o->started;
 	(void)pthread_mutex_unlock(&o->lock);

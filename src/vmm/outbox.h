@@ -10,7 +10,8 @@
 /*
  * Output to a descriptor that may block for ever: a terminal or a pipe that nobody reads. The
  * caller appends to a bounded buffer and goes on; a thread of the outbox's own writes. What does
- * not fit is dropped and counted.
+ * not fit is dropped and counted. While the kernel starts no thread, output stays in the buffer,
+ * and each call tries again.
  *
  * Context: any thread. The outbox's own lock is the innermost one: no other is taken under it.
  */
@@ -32,7 +33,7 @@ struct outbox {
 	bool closed; /* no reader is left: output is discarded */
 	bool starved; /* `ready` is owed */
 	uint64_t written; /* [bytes] */
-	uint64_t dropped; /* [bytes] */
+	uint64_t dropped; /* [bytes] for want of room, or of a thread at the end */
 	size_t first, held; /* the ring in `bytes` */
 	char *bytes; /* OUTBOX_SIZE */
 };
@@ -40,10 +41,16 @@ struct outbox {
 /* Takes no thread yet: the first byte does. @fd stays the caller's. Return: 0, -ENOMEM. */
 int outbox_init(struct outbox *o, const char *name, int fd);
 
-/* Appends all of @data or nothing. Return: how much room is left [bytes]. */
+/*
+ * Appends all of @data or nothing. Return: how much room is left [bytes]; OUTBOX_SIZE when nobody
+ * makes room: there is no reader or no thread, and the caller must not wait.
+ */
 size_t outbox_put(struct outbox *o, const void *data, size_t len);
 
-/* Appends all of @data, or nothing, and then `ready` comes when there is room. Return: whether. */
+/*
+ * Appends all of @data, or nothing, and then `ready` comes when there is room. Return: whether.
+ * Also true if there is no reader or no thread: what does not fit is dropped.
+ */
 bool outbox_offer(struct outbox *o, const void *data, size_t len);
 
 /* What was appended is written now; else when the outbox is half full. */

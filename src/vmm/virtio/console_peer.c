@@ -320,6 +320,11 @@ void console_peer_fini(struct console_peer *p)
 			log_warn(p->guest,
 				"port '%s': what it sent at the end could not be written", p->name);
 		outbox_fini(&p->outbox);
+		if (p->outbox.dropped)
+			log_warn(p->guest,
+				"port '%s': %" PRIu64 " bytes of what it sent are lost, because "
+				"the kernel started no thread to write them",
+				p->name, p->outbox.dropped);
 	}
 	if (p->spec.kind == CONSOLE_PEER_SOCKET)
 		fd_close(&p->link.fd);
