@@ -36,6 +36,7 @@ struct worker {
 	uint64_t overdue; /* worker_sync() has waited for this many in vain */
 	unsigned waiters; /* threads in worker_wait() and worker_sync() */
 	bool in_caller; /* no thread: worker_wait() and worker_sync() run the jobs; for fuzzers */
+	bool reported; /* that the kernel starts no thread */
 	bool alive; /* there is a thread, and it has the queue */
 	bool ending; /* it is not to linger */
 	bool joinable; /* `thread` has to be joined */
@@ -47,12 +48,15 @@ void worker_init(struct worker *w, const char *name);
 
 /*
  * Adds a job; one that is queued already stays where it is. @j stays the caller's, and may be added
- * again from its own run(). If the kernel has no thread for it, the job waits for the next
- * worker_add() or worker_wait().
+ * again from its own run(). If the kernel starts no thread for it, the log says so once, and the
+ * job waits for the next call of any function below.
  */
 void worker_add(struct worker *w, struct worker_job *j);
 
-/* Waits until no job is left, @ms at most. Return: false: a job runs on. */
+/*
+ * Waits until no job is left, about @ms at most, and meanwhile tries to start a thread if there is
+ * none. It runs no job itself. Return: false: a job is left.
+ */
 bool worker_wait(struct worker *w, unsigned ms);
 
 /*
@@ -62,10 +66,14 @@ bool worker_wait(struct worker *w, unsigned ms);
  */
 bool worker_sync(struct worker *w, unsigned ms);
 
-/* Whether no job is left. */
+/* Whether no job is left. If there is no thread, tries to start one. */
 bool worker_is_idle(struct worker *w);
 
-/* Waits for all jobs, however long they take. Context: not from a job. */
+/*
+ * Waits for all jobs, however long they take. If the kernel starts no thread for them within a
+ * second, they are dropped: they do not run, and their owner may free them. Context: not from a
+ * job.
+ */
 void worker_fini(struct worker *w);
 
 #endif

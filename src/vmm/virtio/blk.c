@@ -81,6 +81,7 @@ struct virtio_blk {
 	struct blk_slot *slots, *unused; /* under the lock, as the next ones: */
 	unsigned used; /* slots that were ever used: the memory of the others is not touched */
 	unsigned busy[VIRTIO_QUEUES_MAX]; /* slots of each queue */
+	unsigned handed; /* of all of these, to the worker */
 	unsigned first; /* queue that is served first: each in turn */
 	struct virtq_chain chain; /* that is being taken */
 	int told; /* the last error of the host that was reported; 0: none */
@@ -109,6 +110,13 @@ static bool driver_flushes(const struct virtio_blk *b)
 }
 
 static void slot_run(struct worker_job *j);
+
+/* Under the lock. */
+static void slot_hand(struct blk_slot *s)
+{
+	s->blk->handed++;
+	worker_add(&s->blk->worker, &s->job);
+}
 
 /* Under the lock. Return: the slot that slot_take() takes next; NULL: there is none. */
 static struct blk_slot *slot_find(struct virtio_blk *b)
@@ -209,6 +217,7 @@ static void slot_run(struct worker_job *j)
 	int r = blk_io(b->fd, &b->disk, &s->request);
 	lock_take(b->device.lock);
 	fault_report(b, s->request.op, r);
+	b->handed--;
 	slot_answer(s);
 	virtio_returned(&b->device, s->queue);
 	if (b->has_thread)
@@ -269,7 +278,7 @@ static bool queue_take(struct virtio_blk *b, unsigned n)
 			slot_answer(s);
 			answered = true;
 		} else if (!b->has_thread || !slot_submit(s)) {
-			worker_add(&b->worker, &s->job);
+			slot_hand(s);
 		}
 	}
 	if (answered)
@@ -295,7 +304,7 @@ static void slot_complete(struct blk_slot *s, int32_t result)
 	const bool is_flush = s->request.op == BLK_FLUSH;
 
 	if (is_flush ? result < 0 : result < 0 || (uint64_t)result != s->request.len) {
-		worker_add(&s->blk->worker, &s->job);
+		slot_hand(s);
 		return;
 	}
 	s->request.status = VIRTIO_BLK_S_OK;
@@ -318,13 +327,14 @@ static void completions_take(struct virtio_blk *b)
 		driver_interrupt(b, i);
 }
 
-static bool disk_is_busy(const struct virtio_blk *b)
+/* Whether the ring has a request. The worker, which may have no thread, finishes its own. */
+static bool ring_is_busy(const struct virtio_blk *b)
 {
-	bool busy = false;
+	unsigned busy = 0;
 
 	for (unsigned i = 0; i < b->device.queue_count; i++)
-		busy |= b->busy[i] > 0;
-	return busy;
+		busy += b->busy[i];
+	return busy > b->handed;
 }
 
 /* Return: false: the disk ends, and nothing is on its way. */
@@ -336,7 +346,7 @@ static bool disk_serve(struct virtio_blk *b)
 		lock_take(b->device.lock);
 		completions_take(b);
 		more = chains_take(b);
-		const bool ends = b->ending && !disk_is_busy(b);
+		const bool ends = b->ending && !ring_is_busy(b);
 		lock_drop(b->device.lock);
 		if (ends)
 			return false;
@@ -434,6 +444,9 @@ static void blk_reset(struct virtio_device *d)
 
 static bool blk_is_drained(struct virtio_device *d, unsigned n)
 {
+	/* A request whose worker has no thread yet: this tries to start one. */
+	if (blk_of(d)->busy[n])
+		(void)worker_is_idle(&blk_of(d)->worker);
 	return !blk_of(d)->busy[n];
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/walls/starter.h"
 
+#include "base/clock.h"
 #include "base/num.h"
 #include "vmm/walls/filter.h"
 #include "vmm/walls/mark.h"
@@ -33,6 +34,15 @@
 #else
 #define STACK_SIZE (1 << 18) /* [bytes] the C library keeps so small ones for the next thread */
 #endif
+
+/*
+ * A limit on threads (ulimit -u, pids.max of a cgroup) is often exceeded for a moment only. A job
+ * that has no thread leaves the guest waiting, so the starter tries for a while. All others that
+ * want a thread wait meanwhile, so it does that once in a while.
+ */
+#define RETRY_MS 10
+#define RETRIES_MS 1000
+#define PAUSE_MS 10000 /* after the end of such attempts */
 
 static struct {
 	pthread_mutex_t lock;
@@ -76,18 +86,63 @@ static void *birth_run(void *arg)
 	return r < 0 ? NULL : run(own);
 }
 
-static void birth_give(struct errand *e)
+/* If it succeeds, @b may be gone. */
+static int thread_make(struct birth *b)
 {
-	struct birth *b = container_of(e, struct birth, errand);
 	pthread_attr_t attr;
 	pthread_t thread;
 
-	if (b->ended)
-		(void)pthread_join(*b->ended, NULL);
 	(void)pthread_attr_init(&attr);
 	(void)pthread_attr_setstacksize(&attr, STACK_SIZE);
 	int r = -pthread_create(&thread, &attr, birth_run, b);
 	(void)pthread_attr_destroy(&attr);
+	return r;
+}
+
+/* Waits on a semaphore that nobody posts: the filter of the starter permits no call but futex. */
+static void wait_ms(unsigned ms)
+{
+	const int64_t end = clock_ms() + ms;
+	const struct timespec until = {.tv_sec = end / 1000, .tv_nsec = end % 1000 * 1000000L};
+	sem_t never;
+
+	(void)sem_init(&never, 0, 0);
+	while (sem_clockwait(&never, CLOCK_MONOTONIC, &until) < 0 && errno == EINTR)
+		;
+	(void)sem_destroy(&never);
+}
+
+static int64_t gave_up_ms; /* 0: never */
+
+/* An outbox holds its output and tries again itself, and a processor may wait for its lock. */
+static bool is_patient(const struct birth *b)
+{
+	const int64_t gave_up = __atomic_load_n(&gave_up_ms, __ATOMIC_RELAXED);
+
+	return b->kind != THREAD_OUTBOX && (!gave_up || clock_ms() - gave_up >= PAUSE_MS);
+}
+
+static int thread_make_patiently(struct birth *b)
+{
+	int r = thread_make(b);
+
+	if (r != -EAGAIN || !is_patient(b))
+		return r;
+	for (unsigned waited = 0; r == -EAGAIN && waited < RETRIES_MS; waited += RETRY_MS) {
+		wait_ms(RETRY_MS);
+		r = thread_make(b);
+	}
+	__atomic_store_n(&gave_up_ms, r == -EAGAIN ? clock_ms() : 0, __ATOMIC_RELAXED);
+	return r;
+}
+
+static void birth_give(struct errand *e)
+{
+	struct birth *b = container_of(e, struct birth, errand);
+
+	if (b->ended)
+		(void)pthread_join(*b->ended, NULL);
+	int r = thread_make_patiently(b);
 	if (r == 0)
 		return; /* @b may be gone */
 	b->result = r;

@@ -34,7 +34,10 @@ int starter_start(void);
 /* Makes an eventfd that does not block. Return: descriptor, -EMFILE, -errno. */
 int starter_eventfd(void);
 
-/* Makes a thread. Return: 0, -EAGAIN, -errno of its filter. */
+/*
+ * Makes a thread. If the kernel has none, it tries again for a second, unless it did so lately.
+ * Return: 0, -EAGAIN, -errno of its filter.
+ */
 int starter_make(struct birth *b);
 
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/worker.h"
 
+#include "base/log.h"
 #include "base/num.h"
+#include "shortage.h"
 #include "suite.h"
 
 #include <pthread.h>
@@ -140,6 +142,109 @@ START_TEST(the_end_waits_for_what_is_queued)
 }
 END_TEST
 
+/* The filter of the main thread does not permit the calls of a job. */
+START_TEST(without_a_thread_no_job_runs)
+{
+	struct note a = {.job = {.run = run_note}, .letter = 'a'};
+
+	setup();
+	shortage = SHORTAGE_LASTS;
+	worker_add(&w, &a.job);
+	ck_assert(!worker_wait(&w, 0));
+	ck_assert(!worker_wait(&w, 30));
+	ck_assert(!worker_sync(&w, 60000));
+	ck_assert(!worker_is_idle(&w));
+	ck_assert_str_eq(done, "");
+	shortage = 0;
+	ck_assert(worker_wait(&w, 60000));
+	ck_assert_str_eq(done, "a");
+	ck_assert(!pthread_equal(ran_on, pthread_self()));
+	worker_fini(&w);
+}
+END_TEST
+
+START_TEST(sync_waits_again_after_a_shortage)
+{
+	struct note a = {.job = {.run = run_blocking}, .letter = 'a'};
+
+	setup();
+	shortage = SHORTAGE_LASTS;
+	worker_add(&w, &a.job);
+	ck_assert(!worker_sync(&w, 60000));
+	shortage = 0;
+	(void)sem_post(&go_on);
+	ck_assert(worker_sync(&w, 60000));
+	ck_assert_str_eq(done, "a");
+	worker_fini(&w);
+}
+END_TEST
+
+START_TEST(the_end_without_a_thread_drops_jobs)
+{
+	struct note a = {.job = {.run = run_note}, .letter = 'a'},
+		    b = {.job = {.run = run_note}, .letter = 'b'};
+
+	setup();
+	shortage = SHORTAGE_LASTS;
+	worker_add(&w, &a.job);
+	worker_add(&w, &b.job);
+	worker_fini(&w);
+	ck_assert(worker_is_idle(&w));
+	ck_assert_str_eq(done, "");
+}
+END_TEST
+
+/* The processors have ended, but the limit counts them for a moment. */
+START_TEST(the_end_tries_more_than_once)
+{
+	struct note a = {.job = {.run = run_note}, .letter = 'a'};
+
+	setup();
+	shortage = SHORTAGE_LASTS;
+	worker_add(&w, &a.job);
+	shortage = 5;
+	worker_fini(&w);
+	ck_assert_str_eq(done, "a");
+}
+END_TEST
+
+START_TEST(a_passing_shortage_delays_a_job_alone)
+{
+	struct note a = {.job = {.run = run_note}, .letter = 'a'};
+
+	setup();
+	shortage = 5;
+	worker_add(&w, &a.job);
+	ck_assert_int_eq(shortage, 0);
+	while (!worker_is_idle(&w))
+		(void)usleep(1000);
+	ck_assert_str_eq(done, "a");
+	worker_fini(&w);
+}
+END_TEST
+
+static unsigned lines;
+
+static void count_line(void *ctx, const char *text, size_t len)
+{
+	(void)ctx;
+	lines += memmem(text, len, "worker 1: ", 10) && memmem(text, len, "pids.max", 8);
+}
+
+START_TEST(the_log_names_the_limits_once)
+{
+	struct note a = {.job = {.run = run_note}, .letter = 'a'};
+
+	setup();
+	log_set_output(count_line, NULL);
+	shortage = SHORTAGE_LASTS;
+	worker_add(&w, &a.job);
+	worker_add(&w, &a.job);
+	worker_fini(&w);
+	ck_assert_uint_eq(lines, 1);
+}
+END_TEST
+
 #define ADDERS 3
 #define ROUNDS 3000
 
@@ -207,4 +312,7 @@ END_TEST
 
 SUITE("worker", jobs_run_in_order_on_a_thread_with_a_name, a_worker_without_a_job_has_no_thread,
 	sync_waits_for_what_was_added_before, the_end_waits_for_what_is_queued,
+	without_a_thread_no_job_runs, sync_waits_again_after_a_shortage,
+	the_end_without_a_thread_drops_jobs, the_end_tries_more_than_once,
+	a_passing_shortage_delays_a_job_alone, the_log_names_the_limits_once,
 	several_threads_add_jobs_at_once, locks_are_taken_in_their_order)
