@@ -74,8 +74,8 @@ int hold_find_disk(struct host *h, const char *name, struct holds *ret, struct e
  * A listing starts no process, so it does not see a container's interface on top of the device's
  * own: if there are other network namespaces, it is unsure. Plans and checks ask for everything.
  *
- * HOLD_PATIENT is everything, for who is about to change a device: it waits, for 5 s at most, while
- * udev looks into a node of the device, which is no use of it.
+ * HOLD_PATIENT asks for everything as well. A caller that is about to change the device takes it:
+ * udev may have a node of the device open for a moment, and the view waits up to 5 s for its end.
  *
  * HOLD_UNOPENED is for a device on VFIO when the kernel has just said that its group is not open:
  * no process can have it, by whatever way, but one that has mapped a BAR in sysfs. All else is

@@ -17,8 +17,8 @@
 
 /*
  * udev looks into a disk when its driver comes, and when a program that wrote to it closes it: a
- * worker opens the disk, and keeps it until all rules have run. That takes some ten milliseconds;
- * what takes longer than this, such as a disk that does not answer, is told to the user.
+ * worker opens the disk, and keeps it until all rules have run. That takes some ten milliseconds.
+ * If a worker takes longer than this, perhaps because the disk does not answer, usher reports it.
  */
 #define UDEV_PATIENCE_MS 5000
 #define UDEV_POLL_MS 20

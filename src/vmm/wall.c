@@ -181,7 +181,7 @@ static void namespaces_enter(const struct wall *w, struct raising *g)
 
 	if (w->own_pids)
 		part_note(g, WALL_PROCESSES, pidspace_is_first() ? 0 : -EPERM);
-	/* Each of the others is told as well: the sentence names all that is missing. */
+	/* The next four fail as well then, and the warning has to name them. */
 	if (r < 0)
 		part_fail(g, "enter a user namespace", r);
 	part_note(g, WALL_NETWORK, namespace_enter_network());
